@@ -1,0 +1,1 @@
+"""The window, the camera and the frame. GL only in `render`."""

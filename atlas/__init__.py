@@ -1,0 +1,1 @@
+"""World addresses, bitmaps, precision, chunk packing, levels and the page-table model. NumPy only."""

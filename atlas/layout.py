@@ -1,0 +1,93 @@
+"""Every number the CPU and the GPU must agree on, written once.
+
+Imports nothing but NumPy. `glsl()` prints the same numbers as GLSL, included by shaders as
+"generated/layout.glsl". Axis order in names is (x, y, z); dense arrays are [z, y, x].
+"""
+
+import numpy as np
+
+# Space -------------------------------------------------------------------------------------------
+CHUNK = 16  # voxels along a chunk edge
+CHUNK_BITS = 4
+CHUNK_VOXELS = CHUNK**3
+BLOCK = 4  # voxels along the edge of the 4^3 block that one 64-bit mask describes
+BLOCKS_PER_CHUNK = 64
+REGION = 256  # voxels along a region edge: one byte per axis, hence "UVW"
+REGION_CHUNKS = 16  # chunks along a region edge
+ATLAS = 4096  # texels along an atlas layer edge; ATLAS**2 == REGION**3
+MAX_LEVEL = 15  # a chunk id spends 4 bits on the level; level 15 at 1 cm is 328 m per voxel
+ORIGIN_BITS = 23  # a world spans [-2**23, 2**23) level-0 voxels on each axis (+-83 km at 1 cm)
+MIN_PINNED_LEVEL = 5  # this level and coarser stay resident
+
+# Slots -------------------------------------------------------------------------------------------
+SLOTS_PER_LAYER = 4096  # one atlas layer holds 16^3 chunks
+MASK_WORDS = 128  # uint32 words of one bit plane per slot (4096 bits)
+MASK_BYTES = MASK_WORDS * 4
+
+# Page entry, uint32: what a chunk (or the root grid) knows of one child.  R.......ssss ssss...
+ENTRY_NONE = 0  # not resident: missing where the parent voxel is occupied, else empty
+ENTRY_RESIDENT = 1 << 31
+ENTRY_SLOT_MASK = (1 << 24) - 1
+
+# Rays --------------------------------------------------------------------------------------------
+HIT_NONE = 0  # the ray left the world: sky
+HIT_VOXEL = 1  # ended at the level that its pixel wants
+HIT_COARSE = 2  # ended in a coarser voxel than wanted, because the child is missing
+HIT_UNRESOLVED = 3  # gave up; must never happen, counted and reported
+
+# std430 mirror of `struct Hit` in shaders/include/hit.glsl; scalars only, so no padding.
+# x, y, z: the voxel at its own level, relative to the root grid's corner.
+HIT = np.dtype(
+    [
+        ("x", "<i4"),
+        ("y", "<i4"),
+        ("z", "<i4"),
+        ("t", "<f4"),  # distance along the ray to where it entered the voxel, level-0 voxels
+        ("slot", "<u4"),
+        ("info", "<u4"),  # status | level << 2 | face << 8 | steps << 12
+    ]
+)
+assert HIT.itemsize == 24
+HIT_STATUS_BITS = 2
+HIT_LEVEL_SHIFT = 2
+HIT_FACE_SHIFT = 8  # 0..5: -x +x -y +y -z +z, the outward side the ray came through; 7: started inside
+HIT_STEPS_SHIFT = 12
+FACE_INSIDE = 7
+
+# std430 mirror of `struct Ray` in shaders/probe.comp.
+RAY = np.dtype(
+    [
+        ("voxel", "<i4", 3),  # level-0 voxel of the origin, relative to the root grid's corner
+        ("cone", "<f4"),  # width of the pixel's cone per unit of distance
+        ("frac", "<f4", 3),  # position inside that voxel, [0, 1)
+        ("level_min", "<i4"),  # never go finer than this
+        ("direction", "<f4", 3),  # unit length
+        ("pad", "<f4"),
+    ]
+)
+assert RAY.itemsize == 48
+
+# std430 mirror of `struct Request` in shaders/include/feedback.glsl: "this slot's child is wanted".
+REQUEST = np.dtype([("slot", "<u4"), ("octant", "<u4"), ("wanted_level", "<u4"), ("error", "<f4")])
+assert REQUEST.itemsize == 16
+MAX_REQUESTS = 4096  # per frame; more are counted, not stored
+
+# std430 mirror of `struct Arrival` in shaders/upload.comp: a packed chunk on its way to a slot.
+ARRIVAL = np.dtype([("slot", "<u4"), ("offset_words", "<u4")])
+assert ARRIVAL.itemsize == 8
+
+UPLOAD_GROUP = 64  # threads that expand one chunk: one per 4^3 block
+
+
+def constants() -> dict[str, int]:
+    """Name -> value of every shared integer, in the order written above."""
+    return {k: v for k, v in globals().items() if k.isupper() and isinstance(v, int)}
+
+
+def glsl() -> str:
+    """GLSL source declaring every shared constant: signed, but for the page entry's bit fields."""
+    lines = []
+    for name, value in constants().items():
+        unsigned = name.startswith("ENTRY_")
+        lines.append(f"const {'uint' if unsigned else 'int'} {name} = {value}{'u' * unsigned};")
+    return "\n".join(lines) + "\n"

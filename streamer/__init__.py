@@ -1,0 +1,1 @@
+"""World files and, later, what to keep of them in memory. No GL, no window."""

@@ -1,0 +1,1 @@
+"""Every command, the bake, and the readers of foreign formats."""
