@@ -74,7 +74,5 @@ def pack_sorted(index: NDArray[np.int64], rgba: U8) -> tuple[NDArray[np.int64], 
     masks = np.packbits(bits, axis=1, bitorder="little")
     bounds = np.append(first, index.size)
     colours = np.ascontiguousarray(rgba)
-    packed = [
-        masks[i].tobytes() + colours[bounds[i] : bounds[i + 1]].tobytes() for i in range(ranks.size)
-    ]
+    packed = [masks[i].tobytes() + colours[bounds[i] : bounds[i + 1]].tobytes() for i in range(ranks.size)]
     return ranks, packed
