@@ -78,7 +78,8 @@ def chunk_id(level: ArrayLike, chunk: ArrayLike) -> NDArray[np.uint64]:
     u = c.astype(np.uint64)
     bits = np.uint64(CHUNK_AXIS_BITS)
     low = u[..., 0] | u[..., 1] << bits | u[..., 2] << (bits + bits)
-    return low | k.astype(np.uint64) << np.uint64(60)
+    ids: NDArray[np.uint64] = low | k.astype(np.uint64) << np.uint64(60)
+    return ids
 
 
 def chunk_of_id(ids: ArrayLike) -> tuple[Int, Int]:
