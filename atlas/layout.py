@@ -72,16 +72,37 @@ REQUEST = np.dtype([("slot", "<u4"), ("octant", "<u4"), ("wanted_level", "<u4"),
 assert REQUEST.itemsize == 16
 MAX_REQUESTS = 4096  # per frame; more are counted, not stored
 
+# std430 mirror of the head of buffer Feedback. Its first three words are the groups of the dispatch
+# that clears: one group per CLEAR_SLOTS touched slots.
+FEEDBACK = np.dtype(
+    [
+        ("n_groups", "<u4"),
+        ("one_y", "<u4"),
+        ("one_z", "<u4"),
+        ("n_touched", "<u4"),
+        ("n_requests", "<u4"),
+        ("n_requests_lost", "<u4"),
+        ("n_unresolved", "<u4"),
+        ("pad", "<u4"),
+    ]
+)
+assert FEEDBACK.itemsize == 32
+CLEAR_SLOTS = 16
+
 # std430 mirror of `struct Arrival` in shaders/upload.comp: a packed chunk on its way to a slot.
 ARRIVAL = np.dtype([("slot", "<u4"), ("offset_words", "<u4")])
 assert ARRIVAL.itemsize == 8
 
 UPLOAD_GROUP = 64  # threads that expand one chunk: one per 4^3 block
 
+# Passes ------------------------------------------------------------------------------------------
+PASSES = ("colour", "depth", "normal", "uvw", "level", "steps", "touched", "residency")
+
 
 def constants() -> dict[str, int]:
     """Name -> value of every shared integer, in the order written above."""
-    return {k: v for k, v in globals().items() if k.isupper() and isinstance(v, int)}
+    shared = {k: v for k, v in globals().items() if k.isupper() and isinstance(v, int)}
+    return shared | {f"PASS_{name.upper()}": i for i, name in enumerate(PASSES)}
 
 
 def glsl() -> str:

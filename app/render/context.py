@@ -1,0 +1,33 @@
+"""Opening a GL context: without a display through EGL, or inside a window that is already current."""
+
+import moderngl
+
+GL_VERSION = 450
+
+
+class GraphicsError(Exception):
+    """No usable GL: the user's matter. One line that says what to do."""
+
+
+def open_headless() -> moderngl.Context:
+    """A GL 4.5 context that needs no display. Raises GraphicsError."""
+    return _open(standalone=True, backend="egl")
+
+
+def open_current() -> moderngl.Context:
+    """Wrap the context that the calling thread has made current. Raises GraphicsError."""
+    return _open()
+
+
+def _open(**options: object) -> moderngl.Context:
+    try:
+        ctx = moderngl.create_context(require=GL_VERSION, **options)
+    except Exception as error:  # glcontext raises bare Exception
+        raise GraphicsError(f"no OpenGL 4.5 here ({error}); `voxtide doctor` tells what is missing") from error
+    ctx.gc_mode = None  # every object is released by whoever made it
+    return ctx
+
+
+def describe(ctx: moderngl.Context) -> str:
+    """The renderer's name, for reports."""
+    return str(ctx.info["GL_RENDERER"])

@@ -1,0 +1,125 @@
+"""All GPU memory of a world, allocated once: slots, masks, pages and what the rays report back.
+
+Nothing grows after this. Bindings are those of the GLSL files in shaders/include.
+"""
+
+from dataclasses import dataclass
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from ...atlas import layout
+from ...atlas.page_table import RootGrid
+from .programs import compile_compute, set_uniforms
+
+BIND_PAGES, BIND_MASKS, BIND_RAYS, BIND_HITS = 0, 1, 2, 3
+BIND_STAMPS, BIND_ASKED, BIND_FEEDBACK, BIND_STAGING, BIND_WORK = 4, 5, 6, 7, 8
+IMAGE_ATLAS, IMAGE_TOUCHED = 0, 1
+
+BYTES_PER_SLOT = layout.CHUNK_VOXELS * 4 + 2 * layout.MASK_BYTES + 8 * 4 + 4 + 4 + 4
+_NOTHING_YET = np.array([(0, 1, 1, 0, 0, 0, 0, 0)], layout.FEEDBACK).tobytes()
+_MAX_GROUPS = 65535  # what every GL 4.5 driver dispatches in one axis
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What the rays said since the last clear."""
+
+    requests: NDArray[np.void]  # [N] layout.REQUEST
+    n_requests_lost: int
+    touched_slots: NDArray[np.uint32]
+    n_unresolved: int
+
+
+class Pool:
+    """The GPU side of the page table and its slots."""
+
+    def __init__(self, ctx: moderngl.Context, root: RootGrid, n_slots: int, staging_bytes: int = 32 << 20) -> None:
+        assert 0 < n_slots <= layout.ENTRY_SLOT_MASK
+        self.ctx, self.root, self.n_slots = ctx, root, n_slots
+        self.n_layers = -(-n_slots // layout.SLOTS_PER_LAYER)
+        side = layout.ATLAS
+        self.atlas = ctx.texture_array((side, side, self.n_layers), 4)
+        self.atlas.filter = moderngl.NEAREST, moderngl.NEAREST
+        # 16 slots of 128 words a row, 256 rows: see touched_texel in feedback.glsl
+        self.touched = ctx.texture_array((2048, 256, self.n_layers), 1, dtype="u4")
+        self.touched.filter = moderngl.NEAREST, moderngl.NEAREST
+        page_bytes = (root.n_chunks + 8 * n_slots) * 4
+        feedback_bytes = layout.FEEDBACK.itemsize + layout.MAX_REQUESTS * layout.REQUEST.itemsize + 4 * n_slots
+        self.staging_bytes = staging_bytes
+        self._buffers = {
+            BIND_PAGES: ctx.buffer(reserve=page_bytes),
+            BIND_MASKS: ctx.buffer(reserve=n_slots * layout.MASK_BYTES),
+            BIND_STAMPS: ctx.buffer(reserve=n_slots * 4),
+            BIND_ASKED: ctx.buffer(reserve=n_slots * 4),
+            BIND_FEEDBACK: ctx.buffer(reserve=feedback_bytes),
+            BIND_STAGING: ctx.buffer(reserve=staging_bytes),
+            BIND_WORK: ctx.buffer(reserve=max(staging_bytes // layout.MASK_BYTES, 8192) * 8),
+        }
+        for binding in (BIND_PAGES, BIND_STAMPS, BIND_ASKED):
+            self._buffers[binding].clear()
+        self._buffers[BIND_FEEDBACK].write(_NOTHING_YET)
+        self._programs = {name: compile_compute(ctx, f"{name}.comp") for name in ("upload", "publish", "clear")}
+
+    def bind(self) -> None:
+        """Bind every buffer and image where the shaders expect them."""
+        for binding, buffer in self._buffers.items():
+            buffer.bind_to_storage_buffer(binding)
+        self.atlas.bind_to_image(IMAGE_ATLAS, read=False, write=True)
+        self.touched.bind_to_image(IMAGE_TOUCHED, read=True, write=True)
+
+    def upload(self, slots: NDArray[np.int64], packed: list[bytes]) -> None:
+        """Expand packed chunks into slots, as many dispatches as the staging buffer asks for."""
+        sizes = np.array([len(p) for p in packed], np.int64)
+        start = 0
+        while start < len(packed):
+            fits = np.searchsorted(np.cumsum(sizes[start:]), self.staging_bytes, side="right")
+            stop = start + int(min(max(fits, 1), _MAX_GROUPS))
+            self._upload_batch(slots[start:stop], packed[start:stop], sizes[start:stop])
+            start = stop
+
+    def _upload_batch(self, slots: NDArray[np.int64], packed: list[bytes], sizes: NDArray[np.int64]) -> None:
+        arrivals = np.zeros(len(packed), layout.ARRIVAL)
+        arrivals["slot"] = slots
+        arrivals["offset_words"] = (np.cumsum(sizes) - sizes) // 4
+        self._buffers[BIND_STAGING].write(b"".join(packed))
+        self._buffers[BIND_WORK].write(arrivals.tobytes())
+        self.bind()
+        set_uniforms(self._programs["upload"], first=0)
+        self._programs["upload"].run(len(packed))
+        self.ctx.memory_barrier()
+
+    def publish(self, writes: NDArray[np.uint32]) -> None:
+        """Write page entries: [N, 2] uint32 (address, entry), as `PageTable` returns them."""
+        batch = self._buffers[BIND_WORK].size // 8
+        for start in range(0, len(writes), batch):
+            part = np.ascontiguousarray(writes[start : start + batch])
+            self._buffers[BIND_WORK].write(part.tobytes())
+            self.bind()
+            set_uniforms(self._programs["publish"], n_writes=len(part))
+            self._programs["publish"].run(-(-len(part) // 64))
+            self.ctx.memory_barrier()
+
+    def read_feedback(self) -> Feedback:
+        """What was asked and touched since `clear_feedback`. Waits for the GPU."""
+        buffer = self._buffers[BIND_FEEDBACK]
+        head = np.frombuffer(buffer.read(layout.FEEDBACK.itemsize), layout.FEEDBACK)[0]
+        n = min(int(head["n_requests"]), layout.MAX_REQUESTS)
+        at = layout.FEEDBACK.itemsize
+        requests = np.frombuffer(buffer.read(n * layout.REQUEST.itemsize, offset=at) if n else b"", layout.REQUEST)
+        at += layout.MAX_REQUESTS * layout.REQUEST.itemsize
+        n_touched = int(head["n_touched"])
+        touched = np.frombuffer(buffer.read(4 * n_touched, offset=at) if n_touched else b"", np.uint32)
+        return Feedback(requests, int(head["n_requests_lost"]), touched, int(head["n_unresolved"]))
+
+    def clear_feedback(self) -> None:
+        """Forget requests and touched bits. The cost follows what was touched, not the size of the atlas."""
+        self.bind()
+        self._programs["clear"].run_indirect(self._buffers[BIND_FEEDBACK])  # its first words count the groups
+        self.ctx.memory_barrier()
+        self._buffers[BIND_FEEDBACK].write(_NOTHING_YET)
+
+    def release(self) -> None:
+        for thing in (*self._buffers.values(), *self._programs.values(), self.atlas, self.touched):
+            thing.release()
