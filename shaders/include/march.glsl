@@ -24,6 +24,9 @@ const float PARALLEL = 1e30;        // 1/0 that stays finite when multiplied by 
 const int COARSEN_STEPS = 1 << 12;  // past this many steps a ray may end one level coarser, and so on:
                                     // it always ends, whatever the pages say
 
+// floor(log2(v)) by the exponent of a float: cheaper than findMSB in software, and negative below 1.
+int log2_floor(float v) { return (floatBitsToInt(v) >> 23) - 127; }
+
 Hit no_hit(int steps) { return Hit(0, 0, 0, -1.0, 0u, uint(HIT_NONE | steps << HIT_STEPS_SHIFT)); }
 
 // `wanted` gets the level that the pixel asks for where the ray ends.
@@ -42,70 +45,73 @@ Hit march(Ray ray, out int wanted) {
     vec3 leave = (vec3(end - eye) - frac) * inverse;
     float t = max(max(enter.x, max(enter.y, enter.z)), 0.0);
     if (t >= min(leave.x, min(leave.y, leave.z))) return no_hit(0);
-    int axis = t == 0.0 ? -1 : t == enter.x ? 0 : t == enter.y ? 1 : 2;
+    ivec3 stepped = ivec3(equal(enter, vec3(t)));
+    if (t == 0.0) stepped = ivec3(0);
     ivec3 p = clamp(t == 0.0 ? eye : ivec3(floor(frac + speed * t)) + eye, begin, end - 1);
-    if (axis >= 0) p[axis] = begin[axis];
+    if (stepped.x != 0) p.x = begin.x;
+    if (stepped.y != 0) p.y = begin.y;
+    if (stepped.z != 0) p.z = begin.z;
 
     uint stack[MAX_LEVEL + 1];  // slots of the chunks that hold p, by level
     int level = u_root_level + 1;  // above the root: the root entry is still to be read
     int level_min = ray.level_min;
     uint slot = 0u;
-    for (int steps = 1;; steps++) {
-        int size = 0;  // log2 of the empty aligned cube around p, level-0 voxels
+    int steps = 0;
+    bool found = false;
+    bool fine_enough = false;
+    bool inside = true;
+    do {
+        int size = u_root_level + CHUNK_BITS;  // log2 of the empty aligned cube around p
         ivec3 q = p ^ mirror;
-        if (level > u_root_level) {
+        while (level > u_root_level) {
             uint entry = root_entry(q >> (CHUNK_BITS + u_root_level));
-            if (entry != ENTRY_NONE) {
-                level = u_root_level;
-                slot = entry & ENTRY_SLOT_MASK;
-                stack[level] = slot;
-                continue;
-            }
-            size = u_root_level + CHUNK_BITS;
-        } else {
+            if (entry == ENTRY_NONE) break;
+            level = u_root_level;
+            slot = entry & ENTRY_SLOT_MASK;
+            stack[level] = slot;
+        }
+        bool occupied = level <= u_root_level;
+        while (occupied) {
+            steps++;
             ivec3 local = q >> level & (CHUNK - 1);
             uvec2 mask = masks[slot * uint(BLOCKS_PER_CHUNK) + uint(block_of(local))];
             uint word = (local.z & 2) == 0 ? mask.x : mask.y;
-            if ((mask.x | mask.y) == 0u) {
-                size = level + 2;
-            } else if ((word >> (bit_in_block(local) & 31) & 1u) != 0u) {
-                bool fine_enough = level <= level_min || ray.cone * t >= float(1 << level);
-                uint child = fine_enough ? ENTRY_NONE : child_entry(slot, octant_of_voxel(local));
-                if (child == ENTRY_NONE) {
-                    wanted = max(ray.level_min, findMSB(int(ray.cone * t)));
-                    int face = axis < 0 ? FACE_INSIDE : 2 * axis - mirror[axis];
-                    int status = fine_enough ? HIT_VOXEL : HIT_COARSE;
-                    ivec3 v = q >> level;
-                    return Hit(v.x, v.y, v.z, t, slot,
-                               uint(status | level << HIT_LEVEL_SHIFT | face << HIT_FACE_SHIFT
-                                    | steps << HIT_STEPS_SHIFT));
-                }
-                level--;
-                slot = child & ENTRY_SLOT_MASK;
-                stack[level] = slot;
-                continue;
-            } else {
-                uint corner = uint((local.x & 2) | (local.y & 2) << 2);
-                size = level + int((word >> corner & 0x00330033u) == 0u);
-            }
+            occupied = (word >> (bit_in_block(local) & 31) & 1u) != 0u;
+            uint corner = uint((local.x & 2) | (local.y & 2) << 2);
+            size = level + ((mask.x | mask.y) == 0u ? 2 : int((word >> corner & 0x00330033u) == 0u));
+            fine_enough = level <= level_min || ray.cone * t >= float(1 << level);
+            uint child = occupied && !fine_enough ? child_entry(slot, octant_of_voxel(local)) : ENTRY_NONE;
+            if (child == ENTRY_NONE) { found = occupied; break; }
+            level--;
+            slot = child & ENTRY_SLOT_MASK;
+            stack[level] = slot;
         }
+        if (found) break;
 
         ivec3 high = ((p >> size) + 1) << size;
         vec3 planes = (vec3(high - eye) - frac) * inverse;
         t = min(planes.x, min(planes.y, planes.z));
-        axis = planes.x == t ? 0 : planes.y == t ? 1 : 2;
+        bool bx = planes.x == t, by = !bx && planes.y == t;
+        stepped = ivec3(bx, by, !bx && !by);
         ivec3 next = clamp(ivec3(floor(frac + speed * t)) + eye, p, high - 1);
-        next[axis] = high[axis];
-        if (any(greaterThanEqual(next, end))) return no_hit(steps);
+        next = mix(next, high, equal(stepped, ivec3(1)));
+        inside = all(lessThan(next, end));
 
         ivec3 changed = p ^ next;
-        int crossed = findMSB(changed.x | changed.y | changed.z);  // entered a new cell of this level
+        int crossed = log2_floor(float(changed.x | changed.y | changed.z));  // entered a new cell of this level
         p = next;
-        // Up to where the old and the new cell share a chunk; and, when the pixel has grown to the
-        // width of a coarser cell that was just entered, up to that one.
-        level = max(level, max(crossed - (CHUNK_BITS - 1), min(crossed, findMSB(int(ray.cone * t)))));
-        if (level <= u_root_level) slot = stack[level];
-        else if (crossed - (CHUNK_BITS - 1) <= u_root_level) slot = stack[level = u_root_level];
+        int up = max(level, max(crossed - (CHUNK_BITS - 1), min(crossed, log2_floor(ray.cone * t))));
+        level = crossed - (CHUNK_BITS - 1) > u_root_level ? u_root_level + 1 : min(up, u_root_level);
+        slot = stack[min(level, u_root_level)];
         if (steps > COARSEN_STEPS) level_min = max(level_min, steps / COARSEN_STEPS);
-    }
+    } while (inside);
+    if (!found) return no_hit(steps);
+
+    wanted = max(ray.level_min, log2_floor(ray.cone * t));
+    int axis = stepped.y + 2 * stepped.z;
+    int face = stepped == ivec3(0) ? FACE_INSIDE : 2 * axis - mirror[axis];
+    int status = fine_enough ? HIT_VOXEL : HIT_COARSE;
+    ivec3 v = (p ^ mirror) >> level;
+    return Hit(v.x, v.y, v.z, t, slot,
+               uint(status | level << HIT_LEVEL_SHIFT | face << HIT_FACE_SHIFT | steps << HIT_STEPS_SHIFT));
 }
