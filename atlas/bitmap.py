@@ -105,7 +105,7 @@ class OccupancyBitmap:
         return bitmap
 
     def to_bytes(self) -> bytes:
-        """The words, row by row, little-endian: 2 MiB per bit. Texel x is in byte x >> 2 (one bit: x >> 3)."""
+        """The words, row by row, little-endian: 2 MiB a bit. Texel x is in byte x >> 2 (one bit: x >> 3)."""
         return self.words.astype("<u4", copy=False).tobytes()
 
     @classmethod
