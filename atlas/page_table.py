@@ -81,6 +81,16 @@ class PageTable:
             at[below] = self.root.n_chunks + slots * 8 + octant_of_chunk(chunk[below])
         return at
 
+    def is_reachable(self, ids: U64) -> NDArray[np.bool_]:
+        """Whether these chunks have a place: in the root grid, or below a resident parent. [N] -> [N] bool"""
+        level, chunk = chunk_of_id(ids)
+        cell = chunk - self.root.origin
+        inside = ((cell >= 0) & (cell < self.root.size)).all(axis=-1)
+        # Above the root no chunk has a parent; the level is taken down only to keep the id in range.
+        parents = chunk_id(np.minimum(level + 1, self.root.level), parent(chunk))
+        below = np.array([p in self.slot_of for p in parents.tolist()], bool)
+        return np.where(level == self.root.level, inside, below & (level < self.root.level))
+
     def publish(self, ids: U64, slots: NDArray[np.int64]) -> U32:
         """Make filled slots reachable. Parents must be resident or come earlier in the same call.
 

@@ -17,6 +17,7 @@ uniform uint u_frame;
 uniform ivec3 u_corner;  // the root grid's corner, level-0 voxels of the world
 uniform vec3 u_sun;      // unit, towards the sun
 uniform float u_haze;    // per level-0 voxel
+uniform float u_extent;  // level-0 voxels that the depth picture spans
 uniform int u_shadows;
 
 vec4 voxel_colour(Hit hit) {
@@ -56,7 +57,7 @@ vec3 tint(uint n) {  // a colour for each number, neighbours well apart
 vec3 diagnosis(Hit hit) {
     int level = hit_level(hit), face = hit_face(hit);
     float shape = face == FACE_INSIDE ? 1.0 : 0.70 + 0.10 * float(face >> 1) + 0.05 * float(face & 1);
-    if (u_pass == PASS_DEPTH) return vec3(exp(-2.0 * u_haze * hit.t));
+    if (u_pass == PASS_DEPTH) return vec3(1.0 / (1.0 + 3.0 * hit.t / u_extent));
     if (u_pass == PASS_NORMAL) return 0.5 + 0.5 * vec3(face_normal(face));
     if (u_pass == PASS_LEVEL) return tint(uint(level)) * shape;
     if (u_pass == PASS_TOUCHED) {
@@ -82,5 +83,5 @@ void main() {
         ivec3 uvw = hit_voxel(hit) + (u_corner >> hit_level(hit)) & (REGION - 1);
         picture = u_pass == PASS_UVW ? vec4(vec3(uvw) / 255.0, 1.0) : vec4(diagnosis(hit), 1.0);
     }
-    imageStore(u_picture, pixel, picture);
+    imageStore(u_picture, ivec2(pixel.x, u_size.y - 1 - pixel.y), picture);  // GL counts rows from below
 }

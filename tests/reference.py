@@ -6,6 +6,8 @@ each [z, y, x], all with the same corner; level k's voxels are 2^k level-0 voxel
 
 import math
 
+import numpy as np
+
 
 def walk(origin, direction, size, width, t_enter=0.0, inside=None):
     """The cells of a grid that a ray passes, in order, one at a time.
@@ -41,24 +43,47 @@ def enter(origin, direction, extent):
     return t_in if t_in < t_out else None
 
 
-def march(solid, origin, direction, level=0):
-    """First solid voxel of one level along a ray. -> ((x, y, z), t) or None.
+def passes(origin, direction, box):
+    """Does a ray pass through the closed box [2, 3] (low corner, high corner)?"""
+    t_in, t_out = 0.0, math.inf
+    for o, d, lo, hi in zip(origin, direction, *box, strict=True):
+        if d == 0.0:
+            if not lo <= o <= hi:
+                return False
+            continue
+        a, b = sorted(((lo - o) / d, (hi - o) / d))
+        t_in, t_out = max(t_in, a), min(t_out, b)
+    return t_in <= t_out
 
-    solid  [z, y, x] bool, the whole level
+
+def march(solid, origins, directions, level=0):
+    """First solid voxel of one level along each ray: the same walk, for many rays at once.
+
+    solid       [z, y, x] bool, the whole level
+    origins     [N, 3] float64, level-0 voxels, from the grid's corner
+    directions  [N, 3] float64, unit length
+    ->          voxel [N, 3] int64 (-1 where none), t [N] float64 (inf where none)
     """
-    width = 2**level
-    size = solid.shape[::-1]
-    t = enter(origin, direction, [n * width for n in size])
-    if t is None:
-        return None
-    start = [
-        min(max(math.floor((o + d * t) / width), 0), n - 1)
-        for o, d, n in zip(origin, direction, size, strict=True)
-    ]
-    for (x, y, z), t_in, _, _ in walk(origin, direction, size, width, t, start):
-        if solid[z, y, x]:
-            return (x, y, z), t_in
-    return None
+    width, size = 2**level, np.array(solid.shape[::-1])
+    found = np.full((len(origins), 3), -1, np.int64)
+    distance = np.full(len(origins), np.inf)
+    entered = [enter(o, d, size * width) for o, d in zip(origins, directions, strict=True)]
+    ray = np.array([i for i, t in enumerate(entered) if t is not None], np.int64)
+    t = np.array([t for t in entered if t is not None], np.float64)
+    o, d = origins[ray], directions[ray]
+    cell = np.clip(np.floor((o + d * t[:, None]) / width).astype(np.int64), 0, size - 1)
+    while len(ray):
+        hit = solid[cell[:, 2], cell[:, 1], cell[:, 0]]
+        found[ray[hit]], distance[ray[hit]] = cell[hit], t[hit]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            exits = np.where(d == 0, np.inf, ((cell + (d > 0)) * width - o) / d)
+        axis = exits.argmin(axis=1)  # the first of equals, as `walk`
+        rows = np.arange(len(ray))
+        t = exits[rows, axis]
+        cell[rows, axis] += np.where(d[rows, axis] > 0, 1, -1)
+        go = ~hit & ((cell >= 0) & (cell < size)).all(axis=1)
+        ray, o, d, cell, t = ray[go], o[go], d[go], cell[go], t[go]
+    return found, distance
 
 
 def march_levels(levels, origin, direction, cone, resident=None, level_min=0):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...atlas import layout
+from ...atlas.chunk import Buffer
 from ...atlas.page_table import RootGrid
 from .programs import compile_compute, set_uniforms
 
@@ -69,7 +70,7 @@ class Pool:
         self.atlas.bind_to_image(IMAGE_ATLAS, read=False, write=True)
         self.touched.bind_to_image(IMAGE_TOUCHED, read=True, write=True)
 
-    def upload(self, slots: NDArray[np.int64], packed: list[bytes]) -> None:
+    def upload(self, slots: NDArray[np.int64], packed: list[Buffer]) -> None:
         """Expand packed chunks into slots, as many dispatches as the staging buffer asks for."""
         sizes = np.array([len(p) for p in packed], np.int64)
         start = 0
@@ -79,7 +80,7 @@ class Pool:
             self._upload_batch(slots[start:stop], packed[start:stop], sizes[start:stop])
             start = stop
 
-    def _upload_batch(self, slots: NDArray[np.int64], packed: list[bytes], sizes: NDArray[np.int64]) -> None:
+    def _upload_batch(self, slots: NDArray[np.int64], packed: list[Buffer], sizes: NDArray[np.int64]) -> None:
         arrivals = np.zeros(len(packed), layout.ARRIVAL)
         arrivals["slot"] = slots
         arrivals["offset_words"] = (np.cumsum(sizes) - sizes) // 4
@@ -112,6 +113,14 @@ class Pool:
         n_touched = int(head["n_touched"])
         touched = np.frombuffer(buffer.read(4 * n_touched, offset=at) if n_touched else b"", np.uint32)
         return Feedback(requests, int(head["n_requests_lost"]), touched, int(head["n_unresolved"]))
+
+    def read_touched(self) -> NDArray[np.bool_]:
+        """The touched plane. Waits for the GPU, and reads all of it: for tests and pictures.
+
+        -> [n_slots, 4096] bool, bits in mask order
+        """
+        words = np.frombuffer(self.touched.read(), "<u4").reshape(-1, layout.MASK_WORDS)[: self.n_slots]
+        return np.unpackbits(words.view(np.uint8), axis=1, bitorder="little").astype(bool)
 
     def clear_feedback(self) -> None:
         """Forget requests and touched bits. The cost follows what was touched, not the size of the atlas."""

@@ -30,6 +30,7 @@ class Light:
 
     sun: tuple[float, float, float] = (0.42, -0.55, 0.72)
     haze_per_voxel: float = 0.0
+    extent_voxels: float = 1000.0  # what the depth picture spans
     shadows: bool = False
 
 
@@ -66,6 +67,7 @@ class Renderer:
             corner=tuple(int(v) for v in pool.root.corner_voxel),
             sun=tuple(np.array(light.sun) / np.linalg.norm(light.sun)),
             haze=light.haze_per_voxel,
+            extent=light.extent_voxels,
             shadows=int(light.shadows),
             **{"pass": layout.PASSES.index(name)},
         )
@@ -79,11 +81,11 @@ class Renderer:
     def read_picture(self) -> NDArray[np.uint8]:
         """-> [height, width, 4] uint8, row 0 at the top"""
         width, height = self.size
-        return np.frombuffer(self.picture.read(), np.uint8).reshape(height, width, 4)
+        return np.frombuffer(self.picture.read(), np.uint8).reshape(height, width, 4)[::-1]
 
-    def present(self, target: moderngl.Framebuffer) -> None:
-        """Blit the picture to a window: row 0 of the picture is the top of the window."""
-        raise NotImplementedError
+    def present(self, window: moderngl.Framebuffer) -> None:
+        """Blit the picture to a window of the same size."""
+        self.ctx.copy_framebuffer(window, self._framebuffer)
 
     def _common(self, pool: Pool, view: View) -> dict[str, object]:
         assert view.size == self.size, (view.size, self.size)

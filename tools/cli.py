@@ -1,0 +1,59 @@
+"""voxtide: bake worlds, look at them, measure them."""
+
+import argparse
+import sys
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+from .errors import UserError
+
+COMMANDS = ("bake", "view", "render", "info", "verify", "doctor", "demo")
+EXIT_OK, EXIT_USER, EXIT_DATA = 0, 2, 3
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog="voxtide", description=__doc__)
+    root.add_argument("--version", action="version", version=f"voxtide {_version()}")
+    commands = root.add_subparsers(required=True, metavar="command")
+    for name in COMMANDS:
+        module = import_module(f".commands.{name}", __package__)
+        summary = (module.__doc__ or "").splitlines()[0].rstrip(".")
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return root
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command -> its exit code: 0, 2 for the user's mistake, 3 for damaged data."""
+    args = parser().parse_args(argv)
+    from ..app.render.context import GraphicsError
+    from ..streamer.errors import WorldError
+
+    try:
+        return int(args.run(args))
+    except (UserError, GraphicsError) as error:
+        print(f"voxtide: {error}", file=sys.stderr)
+        return EXIT_USER
+    except WorldError as error:
+        print(f"voxtide: {error}", file=sys.stderr)
+        return EXIT_DATA
+    except KeyboardInterrupt:
+        print("voxtide: interrupted", file=sys.stderr)
+        return 130
+
+
+def _version() -> str:
+    try:
+        return version("voxtide")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "from a checkout"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Argument types that several commands share. argparse turns their ValueErrors into one line, exit 2."""
+
+import argparse
+import math
+from pathlib import Path
+
+from ...app.camera import Pose
+from ..errors import UserError
+
+MAX_SIDE = 16384  # pixels; what every GL 4.5 driver's textures allow
+
+
+def numbers(text: str, n: int, what: str) -> tuple[float, ...]:
+    """n finite numbers separated by commas."""
+    parts = text.split(",")
+    try:
+        values = tuple(float(p) for p in parts)
+    except ValueError:
+        values = ()
+    if len(values) != n or not all(math.isfinite(v) for v in values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+    return values
+
+
+def size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size like 1280x720")
+    w, h = int(width), int(height)
+    if not (1 <= w <= MAX_SIDE and 1 <= h <= MAX_SIDE):
+        raise argparse.ArgumentTypeError(f"{text!r}: each side is 1 to {MAX_SIDE} pixels")
+    return w, h
+
+
+def pose(text: str) -> Pose:
+    return Pose(*numbers(text, 5, "a pose like 1.5,-2,1.7,90,-10 (x,y,z metres, yaw,pitch degrees)"))
+
+
+def fraction(text: str) -> tuple[int, int]:
+    part, _, whole = text.partition("/")
+    if not (part.isdecimal() and whole.isdecimal() and 0 <= int(part) < int(whole)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with 0 <= I < N, like 3/24")
+    return int(part), int(whole)
+
+
+def positive(text: str) -> float:
+    (value,) = numbers(text, 1, "a number")
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return value
+
+
+def angle(text: str) -> float:
+    value = positive(text)
+    if value >= 170:
+        raise argparse.ArgumentTypeError(f"{text!r}: a field of view is above 0 and below 170 degrees")
+    return value
+
+
+def world_path(text: str) -> Path:
+    """A world that is there; what lies in it is checked when it is opened."""
+    path = Path(text)
+    if not path.exists():
+        raise UserError(f"{text}: no such world; `voxtide bake SCENE {text}` makes one")
+    if not path.is_dir():
+        raise UserError(f"{text}: a world is a folder; to make one: voxtide bake {text} {path.stem}.vxt")
+    if not any((path / name).exists() for name in ("zarr.json", "manifest", "manifest.journal")):
+        raise UserError(f"{text}: not a Voxtide world (no manifest in it)")
+    return path

@@ -1,0 +1,102 @@
+"""Draw one picture of a world, without a display.
+
+With no --pose and no --orbit the world is framed from three quarters. Yaw 0 looks along +x and grows
+counter-clockwise seen from above, pitch grows upwards. The passes depth (float32 metres along the ray,
+inf for sky) and uvw (uint8 RGBA: the voxel's bytes, alpha 0 for sky) may also be written as .npy.
+"""
+
+import argparse
+import json
+from dataclasses import astuple
+from pathlib import Path
+
+from ...atlas.layout import HIT_NONE, PASSES
+from ..errors import UserError
+from . import arguments
+
+ARRAY_PASSES = ("depth", "uvw")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("world", metavar="WORLD", help="a baked world (.vxt)")
+    parser.add_argument("-o", "--out", required=True, type=Path, metavar="OUT.png", help="picture to write")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--pose", type=arguments.pose, metavar="X,Y,Z,YAW,PITCH", help="metres and degrees, as --pose=-1,2,..."
+    )
+    where.add_argument(
+        "--orbit", type=arguments.fraction, metavar="I/N", help="picture I of N around the world, I from 0"
+    )
+    parser.add_argument(
+        "--size", type=arguments.size, default=(1280, 720), metavar="WxH", help="pixels (default 1280x720)"
+    )
+    parser.add_argument(
+        "--fov", type=arguments.angle, default=50.0, metavar="DEG", help="vertical field of view (default 50)"
+    )
+    parser.add_argument("--pass", dest="name", choices=PASSES, default="colour", help="what to draw")
+    parser.add_argument(
+        "--quality",
+        type=arguments.positive,
+        default=1.0,
+        metavar="PIXELS",
+        help="widest voxel that may be drawn where finer ones exist (default 1: pixel-exact)",
+    )
+    parser.add_argument("--no-shadows", action="store_true", help="do not march rays to the sun")
+    parser.add_argument(
+        "--vram", type=arguments.positive, default=1536, metavar="MB", help="budget for chunks (default 1536)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object about the picture")
+
+
+def run(args: argparse.Namespace) -> int:
+    from ...app import frame
+    from ...streamer.world import open_world
+    from ..shot import studio
+    from .reporting import BadChunks
+
+    as_array = args.out.suffix == ".npy"
+    if as_array and args.name not in ARRAY_PASSES:
+        raise UserError(f"only the passes {' and '.join(ARRAY_PASSES)} can be written as .npy, not {args.name}")
+    if not args.out.parent.is_dir():
+        raise UserError(f"{args.out.parent}: no such folder to write the picture to")
+    bad = BadChunks()
+    world = open_world(arguments.world_path(args.world))
+    with studio(world, args.size, args.vram, bad) as place:
+        turn = args.orbit[0] / args.orbit[1] if args.orbit else 0.0
+        pose = args.pose or place.framed(args.fov, turn)
+        shot = place.shoot(pose, args.fov, args.name, args.quality, not args.no_shadows)
+        n_resident = place.scene.n_resident
+        corner, voxel_size_m = place.scene.root.corner_voxel, place.scene.voxel_size_m
+    _write(args, shot, frame, corner, voxel_size_m)
+    n_rays = shot.hits.size
+    result = {
+        "pose": [round(v, 6) for v in astuple(shot.pose)],
+        "size": list(args.size),
+        "hit_fraction": float((frame.status(shot.hits) != HIT_NONE).mean()),
+        "unresolved_pixels": shot.report.feedback.n_unresolved,
+        "march_ms": shot.report.march_ms,
+        "resident_chunks": n_resident,
+        "mrays_per_s": n_rays / shot.report.march_ms / 1e3,
+    }
+    if args.json:
+        print(json.dumps(result))
+    else:
+        x, y, z, yaw, pitch = result["pose"]
+        print(f"{args.out}: {args.size[0]}x{args.size[1]}, {result['hit_fraction']:.0%} of the rays hit, march "
+              f"{shot.report.march_ms:.1f} ms; --pose={x:.3f},{y:.3f},{z:.3f},{yaw:.1f},{pitch:.1f}")
+    return bad.exit_code()
+
+
+def _write(args: argparse.Namespace, shot, frame, corner, voxel_size_m: float) -> None:  # type: ignore[no-untyped-def]
+    import numpy as np
+
+    from ..shot import save_picture
+
+    if args.out.suffix != ".npy":
+        save_picture(args.out, shot.picture, with_alpha=args.name == "uvw")
+        return
+    array = frame.depth_m(shot.hits, voxel_size_m) if args.name == "depth" else frame.uvw_rgba(shot.hits, corner)
+    try:
+        np.save(args.out, array, allow_pickle=False)
+    except OSError as error:
+        raise UserError(f"{args.out}: cannot write this array ({error})") from None

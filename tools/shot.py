@@ -1,0 +1,136 @@
+"""One headless picture of a world: what `render`, `demo` and the tests share."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..app import frame, framing
+from ..app.camera import Pose, View, look
+from ..app.render.context import describe, open_headless
+from ..app.render.renderer import Light, Renderer
+from ..app.scene import Scene, load
+from ..atlas import layout
+from ..streamer.errors import WorldError
+from ..streamer.world import World
+from .errors import UserError
+
+DEFAULT_FOV_DEG = 50.0
+DEFAULT_VRAM_MB = 1536
+MAX_FRAMING_VOXELS = 20_000  # enough to frame by, few enough to be instant
+HAZE_AT_EXTENT = 0.10  # share of the light that haze takes over the world's diagonal
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture, what the rays hit, and what they said."""
+
+    pose: Pose
+    picture: NDArray[np.uint8]  # [height, width, 4]
+    hits: NDArray[np.void]  # [height, width] layout.HIT
+    report: frame.FrameReport
+
+
+@dataclass(slots=True)
+class Studio:
+    """An open world with a renderer of one size, ready for any number of shots."""
+
+    world: World
+    scene: Scene
+    renderer: Renderer
+    gl_renderer: str
+
+    def shoot(
+        self, pose: Pose, fov_deg: float, name: str = "colour", quality: float = 1.0, shadows: bool = True
+    ) -> Shot:
+        view = self.view(pose, fov_deg, quality)
+        report = frame.draw(self.renderer, self.scene, view, light_of(self.scene, shadows), name)
+        return Shot(pose, self.renderer.read_picture(), self.renderer.read_hits(), report)
+
+    def view(self, pose: Pose, fov_deg: float, quality: float) -> View:
+        scene = self.scene
+        try:
+            return look(pose, self.renderer.size, fov_deg, scene.voxel_size_m, scene.root.corner_voxel, quality)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+
+    def framed(self, fov_deg: float, turn: float = 0.0) -> Pose:
+        """A pose that frames the world well, from `turn` of a full turn around it."""
+        points, weights = body(self.world)
+        # Counter-clockwise seen from above, as angles grow everywhere else.
+        yaw = (framing.DEFAULT_YAW + 360.0 * turn) % 360.0
+        return framing.frame(
+            framing.main_body(points, weights), self.renderer.size, fov_deg, yaw, framing.DEFAULT_PITCH
+        )
+
+
+@contextmanager
+def studio(
+    world: World,
+    size: tuple[int, int],
+    vram_mb: float = DEFAULT_VRAM_MB,
+    on_bad: Callable[[WorldError], None] | None = None,
+) -> Iterator[Studio]:
+    """Open a headless context, bring the world in, and free everything at the end."""
+    ctx = open_headless()
+    try:
+        scene = load(ctx, world, int(vram_mb * 2**20), on_bad)
+        try:
+            renderer = Renderer(ctx, size)
+            try:
+                yield Studio(world, scene, renderer, describe(ctx))
+            finally:
+                renderer.release()
+        finally:
+            scene.release()
+    finally:
+        ctx.release()
+
+
+def light_of(scene: Scene, shadows: bool) -> Light:
+    """The light that suits a world of this size."""
+    haze = -np.log(1 - HAZE_AT_EXTENT) / max(scene.extent_voxels, 1.0)
+    return Light(haze_per_voxel=float(haze), extent_voxels=scene.extent_voxels, shadows=shadows)
+
+
+def body(world: World) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where a world's voxels are, coarsely: corners of cubes in metres and how much each holds.
+
+    -> ([N, 3] float64 metres, [N] float64 coverage), from the finest level of at most MAX_FRAMING_VOXELS
+    """
+    for level in range(world.meta.n_levels):
+        records = [r for r in world.regions if r.level == level]
+        if sum(r.n_voxels for r in records) <= MAX_FRAMING_VOXELS:
+            break
+    voxels, weights = _voxels_of(world, records)
+    width = 2**level * world.meta.voxel_size_m
+    return (voxels + 0.5) * width, weights
+
+
+def _voxels_of(world: World, records: list) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    from ..atlas.address import local_of_mask_index
+    from ..atlas.chunk import split
+
+    voxels, weights = [], []
+    for record in records:
+        region = world.read_region(record, on_bad=lambda _: None)
+        for chunk, packed in zip(region.chunks, region.packed, strict=True):
+            occupied, rgba = split(packed)
+            voxels.append(local_of_mask_index(np.flatnonzero(occupied)) + chunk * layout.CHUNK)
+            weights.append(rgba[:, 3])
+    if not voxels:
+        raise WorldError(world.path, None, "no chunk of the coarse levels can be read")
+    return np.concatenate(voxels).astype(np.float64), np.concatenate(weights).astype(np.float64)
+
+
+def save_picture(path: Path, rgba: NDArray[np.uint8], with_alpha: bool) -> None:
+    """Write a PNG (or what the suffix says). Raises UserError where it cannot be written."""
+    from PIL import Image
+
+    try:
+        Image.fromarray(np.ascontiguousarray(rgba if with_alpha else rgba[..., :3])).save(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot write this picture ({error})") from None
