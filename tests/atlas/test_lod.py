@@ -42,6 +42,15 @@ def test_black_and_white_meet_at_188():
     assert out.tolist() == [[188, 188, 188, 64]]  # 510 / 8 = 63.75
 
 
+@pytest.mark.parametrize(("a", "b", "mean"), [(0, 5, 3), (0, 11, 6), (1, 33, 22)])
+def test_a_mean_that_ends_in_a_half_is_rounded_up(a, b, mean):
+    """Linear 0 and 99: 49.5 becomes 50, which is byte 3; 49 would be byte 2."""
+    assert int(lod.LINEAR_OF_SRGB[a] + lod.LINEAR_OF_SRGB[b]) % 2 == 1
+    rgba = np.array([[a, a, a, 200], [b, b, b, 200]], np.uint8)
+    _, out = lod.reduce_sparse(np.array([[0, 0, 0], [0, 0, 1]]), rgba)
+    assert out[0].tolist() == [mean, mean, mean, 50]
+
+
 def test_coverage_weights_the_colour():
     rgba = np.array([[255, 0, 10, 30], [0, 255, 10, 90]], np.uint8)
     _, out = lod.reduce_sparse(np.array([[0, 0, 0], [1, 0, 0]]), rgba)
