@@ -20,7 +20,9 @@ def main_body(points: Points, weights: Points) -> Points:
     for axis in range(3):
         order = np.argsort(points[:, axis])
         share = np.cumsum(weights[order]) / weights.sum()
-        lo, hi = points[order, axis][np.searchsorted(share, (_OUTLIERS, 1 - _OUTLIERS)).clip(0, len(order) - 1)]
+        lo, hi = points[order, axis][
+            np.searchsorted(share, (_OUTLIERS, 1 - _OUTLIERS)).clip(0, len(order) - 1)
+        ]
         keep &= (points[:, axis] >= lo) & (points[:, axis] <= hi)
     return points[keep] if keep.any() else points
 
@@ -41,4 +43,5 @@ def frame(points: Points, size: tuple[int, int], fov_deg: float, yaw: float, pit
     # |right.q| <= margin tan_w (distance + forward.q), and the same upwards
     need = np.maximum(np.abs(q @ right) / (_MARGIN * tan_w), np.abs(q @ up) / (_MARGIN * tan_h)) - q @ forward
     eye = centre - forward * float(need.max())
-    return Pose(*(float(v) for v in eye), yaw, pitch)
+    x, y, z = (float(v) for v in eye)
+    return Pose(x, y, z, yaw, pitch)

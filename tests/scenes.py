@@ -31,8 +31,7 @@ class Probe:
         self.scene.pool.bind()
         rays_buffer.bind_to_storage_buffer(2)
         hits.bind_to_storage_buffer(3)
-        root = self.scene.root
-        set_uniforms(program, n_rays=n, root_size=tuple(map(int, root.size)), root_level=root.level, frame=1)
+        set_uniforms(program, n_rays=n, **self.scene.pool.uniforms())
         program.run(-(-n // 64))
         self.ctx.memory_barrier()
         out = np.frombuffer(hits.read(), layout.HIT)

@@ -16,8 +16,9 @@ def report(question: Question, as_json: bool) -> str:
     q, a = question, answer
     content = f"{q.surface_layers:g} layers" if q.occupancy is None else f"{q.occupancy:.3%} of the volume"
     lines = [
-        f"{q.area_km2:g} km² x {q.height_m:g} m at {q.voxel_size_m * 100:g} cm, {content}; arithmetic, not measured",
-        f"  dense      {a.dense_voxels:.3g} voxels, {in_bytes(a.dense_bytes)}: no disk holds it, so only what is occupied",
+        f"{q.area_km2:g} km² x {q.height_m:g} m at {q.voxel_size_m * 100:g} cm, {content}; "
+        "arithmetic, not measured",
+        f"  dense      {a.dense_voxels:.3g} voxels, {in_bytes(a.dense_bytes)}: so only the occupied is kept",
         "  level  voxel        voxels      colours   chunks >=   packed >=   pixel-wide at",
     ]
     for v in a.levels:
@@ -29,7 +30,8 @@ def report(question: Question, as_json: bool) -> str:
         f"  all levels {in_bytes(a.pyramid_bytes)} of colours",
         f"  a view     {a.view_chunks:,} chunks, {in_bytes(a.view_bytes)}: one voxel a pixel at "
         f"{q.screen_width_px}x{q.screen_height_px}, at the least",
-        f"  around     {a.near_chunks:,.0f} chunks, {in_bytes(a.near_bytes)}: one flat chunk layer to {q.radius_m:g} m",
+        f"  around     {a.near_chunks:,.0f} chunks, {in_bytes(a.near_bytes)}: one flat chunk layer "
+        f"to {q.radius_m:g} m",
         f"  walking    {a.walk_chunks_per_frame:,.0f} chunks a frame, {in_bytes(a.walk_bytes_per_s)}/s raw "
         f"at {q.speed_m_s:g} m/s",
         f"  VRAM       {in_bytes(q.vram_bytes)} hold {a.vram_chunks:,} chunks",

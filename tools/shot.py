@@ -14,7 +14,10 @@ from ..app.render.context import describe, open_headless
 from ..app.render.renderer import Light, Renderer
 from ..app.scene import Scene, load
 from ..atlas import layout
+from ..atlas.address import local_of_mask_index
+from ..atlas.chunk import split
 from ..streamer.errors import WorldError
+from ..streamer.manifest import RegionRecord
 from ..streamer.world import World
 from .errors import UserError
 
@@ -53,7 +56,9 @@ class Studio:
     def view(self, pose: Pose, fov_deg: float, quality: float) -> View:
         scene = self.scene
         try:
-            return look(pose, self.renderer.size, fov_deg, scene.voxel_size_m, scene.root.corner_voxel, quality)
+            return look(
+                pose, self.renderer.size, fov_deg, scene.voxel_size_m, scene.root.corner_voxel, quality
+            )
         except ValueError as error:
             raise UserError(str(error)) from None
 
@@ -110,10 +115,7 @@ def body(world: World) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return (voxels + 0.5) * width, weights
 
 
-def _voxels_of(world: World, records: list) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    from ..atlas.address import local_of_mask_index
-    from ..atlas.chunk import split
-
+def _voxels_of(world: World, records: list[RegionRecord]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     voxels, weights = [], []
     for record in records:
         region = world.read_region(record, on_bad=lambda _: None)
@@ -122,7 +124,7 @@ def _voxels_of(world: World, records: list) -> tuple[NDArray[np.float64], NDArra
             voxels.append(local_of_mask_index(np.flatnonzero(occupied)) + chunk * layout.CHUNK)
             weights.append(rgba[:, 3])
     if not voxels:
-        raise WorldError(world.path, None, "no chunk of the coarse levels can be read")
+        raise WorldError(".", "no chunk of the coarse levels can be read")
     return np.concatenate(voxels).astype(np.float64), np.concatenate(weights).astype(np.float64)
 
 

@@ -1,5 +1,7 @@
 """Opening a GL context: without a display through EGL, or inside a window that is already current."""
 
+from typing import Any
+
 import moderngl
 
 GL_VERSION = 450
@@ -19,12 +21,13 @@ def open_current() -> moderngl.Context:
     return _open()
 
 
-def _open(**options: object) -> moderngl.Context:
+def _open(**options: Any) -> moderngl.Context:
     try:
         ctx = moderngl.create_context(require=GL_VERSION, **options)
     except Exception as error:  # glcontext raises bare Exception
-        raise GraphicsError(f"no OpenGL 4.5 here ({error}); `voxtide doctor` tells what is missing") from error
-    ctx.gc_mode = None  # every object is released by whoever made it
+        raise GraphicsError(
+            f"no OpenGL 4.5 here ({error}); `voxtide doctor` tells what is missing"
+        ) from error
     return ctx
 
 

@@ -36,9 +36,12 @@ class Feedback:
 class Pool:
     """The GPU side of the page table and its slots."""
 
-    def __init__(self, ctx: moderngl.Context, root: RootGrid, n_slots: int, staging_bytes: int = 32 << 20) -> None:
+    def __init__(
+        self, ctx: moderngl.Context, root: RootGrid, n_slots: int, staging_bytes: int = 32 << 20
+    ) -> None:
         assert 0 < n_slots <= layout.ENTRY_SLOT_MASK
         self.ctx, self.root, self.n_slots = ctx, root, n_slots
+        self.frame = 1  # what rays stamp on the slots they touch; a new one begins with `clear_feedback`
         self.n_layers = -(-n_slots // layout.SLOTS_PER_LAYER)
         side = layout.ATLAS
         self.atlas = ctx.texture_array((side, side, self.n_layers), 4)
@@ -47,7 +50,9 @@ class Pool:
         self.touched = ctx.texture_array((2048, 256, self.n_layers), 1, dtype="u4")
         self.touched.filter = moderngl.NEAREST, moderngl.NEAREST
         page_bytes = (root.n_chunks + 8 * n_slots) * 4
-        feedback_bytes = layout.FEEDBACK.itemsize + layout.MAX_REQUESTS * layout.REQUEST.itemsize + 4 * n_slots
+        feedback_bytes = (
+            layout.FEEDBACK.itemsize + layout.MAX_REQUESTS * layout.REQUEST.itemsize + 4 * n_slots
+        )
         self.staging_bytes = staging_bytes
         self._buffers = {
             BIND_PAGES: ctx.buffer(reserve=page_bytes),
@@ -61,7 +66,9 @@ class Pool:
         for binding in (BIND_PAGES, BIND_STAMPS, BIND_ASKED):
             self._buffers[binding].clear()
         self._buffers[BIND_FEEDBACK].write(_NOTHING_YET)
-        self._programs = {name: compile_compute(ctx, f"{name}.comp") for name in ("upload", "publish", "clear")}
+        self._programs = {
+            name: compile_compute(ctx, f"{name}.comp") for name in ("upload", "publish", "clear")
+        }
 
     def bind(self) -> None:
         """Bind every buffer and image where the shaders expect them."""
@@ -75,8 +82,8 @@ class Pool:
         sizes = np.array([len(p) for p in packed], np.int64)
         start = 0
         while start < len(packed):
-            fits = np.searchsorted(np.cumsum(sizes[start:]), self.staging_bytes, side="right")
-            stop = start + int(min(max(fits, 1), _MAX_GROUPS))
+            fits = int(np.searchsorted(np.cumsum(sizes[start:]), self.staging_bytes, side="right"))
+            stop = start + min(max(fits, 1), _MAX_GROUPS)
             self._upload_batch(slots[start:stop], packed[start:stop], sizes[start:stop])
             start = stop
 
@@ -84,7 +91,7 @@ class Pool:
         arrivals = np.zeros(len(packed), layout.ARRIVAL)
         arrivals["slot"] = slots
         arrivals["offset_words"] = (np.cumsum(sizes) - sizes) // 4
-        self._buffers[BIND_STAGING].write(b"".join(packed))
+        self._buffers[BIND_STAGING].write(b"".join(memoryview(p) for p in packed))
         self._buffers[BIND_WORK].write(arrivals.tobytes())
         self.bind()
         set_uniforms(self._programs["upload"], first=0)
@@ -108,7 +115,9 @@ class Pool:
         head = np.frombuffer(buffer.read(layout.FEEDBACK.itemsize), layout.FEEDBACK)[0]
         n = min(int(head["n_requests"]), layout.MAX_REQUESTS)
         at = layout.FEEDBACK.itemsize
-        requests = np.frombuffer(buffer.read(n * layout.REQUEST.itemsize, offset=at) if n else b"", layout.REQUEST)
+        requests = np.frombuffer(
+            buffer.read(n * layout.REQUEST.itemsize, offset=at) if n else b"", layout.REQUEST
+        )
         at += layout.MAX_REQUESTS * layout.REQUEST.itemsize
         n_touched = int(head["n_touched"])
         touched = np.frombuffer(buffer.read(4 * n_touched, offset=at) if n_touched else b"", np.uint32)
@@ -128,7 +137,18 @@ class Pool:
         self._programs["clear"].run_indirect(self._buffers[BIND_FEEDBACK])  # its first words count the groups
         self.ctx.memory_barrier()
         self._buffers[BIND_FEEDBACK].write(_NOTHING_YET)
+        self.frame += 1
+
+    def uniforms(self) -> dict[str, object]:
+        """What every shader that includes pages.glsl or feedback.glsl wants to know."""
+        size = tuple(int(v) for v in self.root.size)
+        return {"root_size": size, "root_level": self.root.level, "frame": self.frame}
 
     def release(self) -> None:
-        for thing in (*self._buffers.values(), *self._programs.values(), self.atlas, self.touched):
-            thing.release()
+        """Free all of it."""
+        for buffer in self._buffers.values():
+            buffer.release()
+        for program in self._programs.values():
+            program.release()
+        self.atlas.release()
+        self.touched.release()

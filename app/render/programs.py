@@ -22,5 +22,5 @@ def set_uniforms(program: moderngl.ComputeShader, **values: object) -> None:
     """Set `u_NAME` for each keyword that the linked program still has: drivers drop unused ones."""
     for name, value in values.items():
         uniform = program.get(f"u_{name}", None)
-        if uniform is not None:
+        if isinstance(uniform, moderngl.Uniform):
             uniform.value = value

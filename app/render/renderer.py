@@ -38,7 +38,7 @@ class Renderer:
     """Draws a Pool from a View."""
 
     def __init__(self, ctx: moderngl.Context, size: tuple[int, int]) -> None:
-        self.ctx, self.size, self.frame = ctx, size, 0
+        self.ctx, self.size = ctx, size
         self._march = compile_compute(ctx, "march.comp")
         self._shade = compile_compute(ctx, "shade.comp")
         self._hits = ctx.buffer(reserve=size[0] * size[1] * layout.HIT.itemsize)
@@ -47,7 +47,6 @@ class Renderer:
 
     def march(self, pool: Pool, view: View) -> float:
         """Fire one ray per pixel; hits and feedback stay on the GPU. -> milliseconds, waiting for the GPU."""
-        self.frame += 1
         self._bind(pool)
         set_uniforms(self._march, **self._common(pool, view))
         self.ctx.finish()
@@ -89,8 +88,7 @@ class Renderer:
 
     def _common(self, pool: Pool, view: View) -> dict[str, object]:
         assert view.size == self.size, (view.size, self.size)
-        root = {"root_size": tuple(int(v) for v in pool.root.size), "root_level": pool.root.level}
-        return asdict(view) | root | {"frame": self.frame}
+        return asdict(view) | pool.uniforms()
 
     def _bind(self, pool: Pool) -> None:
         pool.bind()
@@ -101,5 +99,9 @@ class Renderer:
         self.ctx.memory_barrier()
 
     def release(self) -> None:
-        for thing in (self._march, self._shade, self._hits, self._framebuffer, self.picture):
-            thing.release()
+        """Free all of it."""
+        self._march.release()
+        self._shade.release()
+        self._hits.release()
+        self._framebuffer.release()
+        self.picture.release()

@@ -10,6 +10,7 @@ import reference
 from scenes import exact, make_probe, rays_from
 from voxtide import shaders
 from voxtide.atlas import layout
+from voxtide.atlas.address import mask_index
 
 EDGE = 2e-3  # voxels of its level; float32 leaves about 1e-4 at these distances
 AGREE = 0.9999
@@ -79,17 +80,20 @@ def compare(probe, rays, level=0):
     got = np.stack([hits["x"], hits["y"], hits["z"]], axis=1)
     want_hit = voxel[:, 0] >= 0
     assert not (status == layout.HIT_UNRESOLVED).any()
-    same = np.where(want_hit, (status == layout.HIT_VOXEL) & (got == voxel).all(axis=1), status == layout.HIT_NONE)
+    same = np.where(
+        want_hit, (status == layout.HIT_VOXEL) & (got == voxel).all(axis=1), status == layout.HIT_NONE
+    )
     np.testing.assert_array_equal(hits["info"][same & want_hit] >> layout.HIT_LEVEL_SHIFT & 31, level)
     np.testing.assert_allclose(hits["t"][same & want_hit], t[same & want_hit], atol=2e-3, rtol=1e-6)
     width = 2.0**level
+    edge = np.array([[-EDGE * width], [EDGE * width]])
     for i in np.flatnonzero(~same):
         # Whichever of the two found a nearer voxel must have passed it within EDGE of its border.
         ours = status[i] == layout.HIT_VOXEL and (not want_hit[i] or hits["t"][i] < t[i])
         cell = got[i] if ours else voxel[i]
         box = np.stack([cell, cell + 1]) * width
-        grown = reference.passes(origins[i], directions[i], box + [[-EDGE * width], [EDGE * width]])
-        shrunk = reference.passes(origins[i], directions[i], box - [[-EDGE * width], [EDGE * width]])
+        grown = reference.passes(origins[i], directions[i], box + edge)
+        shrunk = reference.passes(origins[i], directions[i], box - edge)
         assert grown and not shrunk, f"ray {i} {rays[i]}: got {hits[i]}, want {voxel[i]} at {t[i]}"
     return same.mean()
 
@@ -149,7 +153,10 @@ def test_march_chooses_levels_as_the_reference(gl, probes, rng, world):
         want = reference.march_levels(probe.dense, o, d, float(ray["cone"]))
         got = None
         if hit["info"] & 3:
-            got = int(hit["info"] >> layout.HIT_LEVEL_SHIFT & 31), (int(hit["x"]), int(hit["y"]), int(hit["z"]))
+            got = (
+                int(hit["info"] >> layout.HIT_LEVEL_SHIFT & 31),
+                (int(hit["x"]), int(hit["y"]), int(hit["z"])),
+            )
         n_same += got == (want and want[:2])
         n_levels.add(want and want[0])
     assert n_same / len(rays) >= 0.999  # a threshold on t may fall on either side of a rounding
@@ -161,7 +168,9 @@ def test_every_ray_resolves_with_chunks_missing(gl, seed):
     """Random chunks resident (parents kept): the reference pyramid cut at what is resident, exactly."""
     rng = np.random.default_rng(seed)
     voxels = noise(rng, density=0.01) if seed % 2 else terrain((-300, -200, -20))
-    probe = make_probe(gl, voxels, keep=lambda ids: (rng.random(len(ids)) < 0.6) | (ids >> np.uint64(60) >= 5))
+    probe = make_probe(
+        gl, voxels, keep=lambda ids: (rng.random(len(ids)) < 0.6) | (ids >> np.uint64(60) >= 5)
+    )
     origins, directions = CASES["random"](rng, voxels)
     rays = rays_from(origins[:3000], directions[:3000], probe.corner, cone=0.002)
     hits = probe.march(rays)
@@ -177,7 +186,11 @@ def test_every_ray_resolves_with_chunks_missing(gl, seed):
         status = int(hit["info"] & 3)
         assert status != layout.HIT_UNRESOLVED
         voxel = (int(hit["x"]), int(hit["y"]), int(hit["z"]))
-        got = (int(hit["info"] >> layout.HIT_LEVEL_SHIFT & 31), voxel, status == layout.HIT_COARSE) if status else None
+        got = (
+            (int(hit["info"] >> layout.HIT_LEVEL_SHIFT & 31), voxel, status == layout.HIT_COARSE)
+            if status
+            else None
+        )
         n_same += got == (want and (want[0], want[1], want[3]))
         if status == layout.HIT_COARSE:
             n_missing += 1
@@ -199,11 +212,11 @@ def test_touched_bits_are_the_terminal_voxels(gl, probes, rng):
     touched = probe.scene.pool.read_touched()  # [slot, 4096] bool
     want = np.zeros_like(touched)
     local = np.stack([hit["x"], hit["y"], hit["z"]], axis=1) & 15
-    from voxtide.atlas.address import mask_index
-
     want[hit["slot"], mask_index(local)] = True
     np.testing.assert_array_equal(touched, want)
-    assert sorted(set(hit["slot"].tolist())) == sorted(probe.scene.pool.read_feedback().touched_slots.tolist())
+    assert sorted(set(hit["slot"].tolist())) == sorted(
+        probe.scene.pool.read_feedback().touched_slots.tolist()
+    )
     probe.scene.pool.clear_feedback()
     assert not probe.scene.pool.read_touched().any()
     assert len(probe.scene.pool.read_feedback().touched_slots) == 0
@@ -222,7 +235,9 @@ def test_a_changed_mask_bit_is_noticed(gl, probes, rng, monkeypatch, file, right
     text = shaders.read(file)
     assert right in text
     monkeypatch.setattr(
-        shaders, "read", lambda name, read=shaders.read: read(name).replace(right, wrong) if name == file else read(name)
+        shaders,
+        "read",
+        lambda name, read=shaders.read: read(name).replace(right, wrong) if name == file else read(name),
     )
     probe = probes["noise"]
     origins, directions = CASES["random"](rng, probe.levels[0][0])

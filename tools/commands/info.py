@@ -6,6 +6,7 @@ area, height, voxel size and occupancy. The arithmetic is atlas/plan.py.
 
 import argparse
 import json
+from typing import Any
 
 from ...atlas.plan import Question
 from ..errors import UserError
@@ -35,8 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for flag, metavar, field, text in QUESTIONS:
         default = Question.__dataclass_fields__[field].default
         shown = "" if default is None else f" (default {default:g})"
-        plan.add_argument(flag, type=arguments.positive, default=default, dest=field, metavar=metavar, help=text + shown)
-    plan.add_argument("--size", type=arguments.size, default=(1920, 1080), metavar="WxH", help="screen, pixels")
+        plan.add_argument(
+            flag, type=arguments.positive, default=default, dest=field, metavar=metavar, help=text + shown
+        )
+    plan.add_argument(
+        "--size", type=arguments.size, default=(1920, 1080), metavar="WxH", help="screen, pixels"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,15 +59,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _facts(path: str) -> dict[str, object]:
-    from ...streamer.metadata import FORMAT_NAME
+def _facts(path: str) -> dict[str, Any]:
+    from ...streamer.metadata import FORMAT
     from ...streamer.world import open_world
 
     world = open_world(arguments.world_path(path))
     meta, regions = world.meta, world.regions
     level0 = [r for r in regions if r.level == 0]
     return {
-        "format": FORMAT_NAME,
+        "format": f"voxtide {FORMAT}",
         "voxel_size_m": meta.voxel_size_m,
         "levels": meta.n_levels,
         "bounds_voxels": [list(corner) for corner in meta.bounds_voxels],
@@ -75,7 +80,7 @@ def _facts(path: str) -> dict[str, object]:
     }
 
 
-def _print(path: str, facts: dict) -> None:  # type: ignore[type-arg]
+def _print(path: str, facts: dict[str, Any]) -> None:
     lo, hi = facts["bounds_voxels"]
     extent = " x ".join(f"{(b - a) * facts['voxel_size_m']:.2f}" for a, b in zip(lo, hi, strict=True))
     n_bits = 8 * facts["bytes"] / max(facts["voxels"], 1)
@@ -83,8 +88,10 @@ def _print(path: str, facts: dict) -> None:  # type: ignore[type-arg]
     print(f"  extent   {extent} m, voxels of {facts['voxel_size_m'] * 100:g} cm, {facts['levels']} levels")
     print(f"  voxels   {facts['voxels']:,} at level 0")
     print(f"  chunks   {sum(facts['chunks']):,} ({', '.join(f'{n:,}' for n in facts['chunks'])})")
-    print(f"  on disk  {facts['bytes'] / 1e6:.2f} MB in {facts['regions']} regions, {facts['codec']}, "
-          f"{n_bits:.1f} bits per voxel, all levels")
+    print(
+        f"  on disk  {facts['bytes'] / 1e6:.2f} MB in {facts['regions']} regions, {facts['codec']}, "
+        f"{n_bits:.1f} bits per voxel, all levels"
+    )
     for source in facts["sources"]:
         print(f"  source   {', '.join(f'{k}: {v}' for k, v in source.items() if not isinstance(v, dict))}")
 

@@ -10,9 +10,16 @@ import json
 from dataclasses import astuple
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ...app import frame
 from ...atlas.layout import HIT_NONE, PASSES
+from ...streamer.world import open_world
 from ..errors import UserError
+from ..shot import Shot, save_picture, studio
 from . import arguments
+from .reporting import BadChunks
 
 ARRAY_PASSES = ("depth", "uvw")
 
@@ -22,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", required=True, type=Path, metavar="OUT.png", help="picture to write")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
-        "--pose", type=arguments.pose, metavar="X,Y,Z,YAW,PITCH", help="metres and degrees, as --pose=-1,2,..."
+        "--pose",
+        type=arguments.pose,
+        metavar="X,Y,Z,YAW,PITCH",
+        help="metres and degrees, as --pose=-1,2,...",
     )
     where.add_argument(
         "--orbit", type=arguments.fraction, metavar="I/N", help="picture I of N around the world, I from 0"
@@ -49,14 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ...app import frame
-    from ...streamer.world import open_world
-    from ..shot import studio
-    from .reporting import BadChunks
-
     as_array = args.out.suffix == ".npy"
     if as_array and args.name not in ARRAY_PASSES:
-        raise UserError(f"only the passes {' and '.join(ARRAY_PASSES)} can be written as .npy, not {args.name}")
+        raise UserError(
+            f"only the passes {' and '.join(ARRAY_PASSES)} can be written as .npy, not {args.name}"
+        )
     if not args.out.parent.is_dir():
         raise UserError(f"{args.out.parent}: no such folder to write the picture to")
     bad = BadChunks()
@@ -67,35 +74,38 @@ def run(args: argparse.Namespace) -> int:
         shot = place.shoot(pose, args.fov, args.name, args.quality, not args.no_shadows)
         n_resident = place.scene.n_resident
         corner, voxel_size_m = place.scene.root.corner_voxel, place.scene.voxel_size_m
-    _write(args, shot, frame, corner, voxel_size_m)
-    n_rays = shot.hits.size
-    result = {
-        "pose": [round(v, 6) for v in astuple(shot.pose)],
+    _write(args, shot, corner, voxel_size_m)
+    pose = shot.pose
+    hit_fraction = float((frame.status(shot.hits) != HIT_NONE).mean())
+    march_ms = shot.report.march_ms
+    facts = {
+        "pose": [round(v, 6) for v in astuple(pose)],
         "size": list(args.size),
-        "hit_fraction": float((frame.status(shot.hits) != HIT_NONE).mean()),
+        "hit_fraction": hit_fraction,
         "unresolved_pixels": shot.report.feedback.n_unresolved,
-        "march_ms": shot.report.march_ms,
+        "march_ms": march_ms,
         "resident_chunks": n_resident,
-        "mrays_per_s": n_rays / shot.report.march_ms / 1e3,
+        "mrays_per_s": shot.hits.size / march_ms / 1e3,
     }
     if args.json:
-        print(json.dumps(result))
+        print(json.dumps(facts))
     else:
-        x, y, z, yaw, pitch = result["pose"]
-        print(f"{args.out}: {args.size[0]}x{args.size[1]}, {result['hit_fraction']:.0%} of the rays hit, march "
-              f"{shot.report.march_ms:.1f} ms; --pose={x:.3f},{y:.3f},{z:.3f},{yaw:.1f},{pitch:.1f}")
+        print(
+            f"{args.out}: {hit_fraction:.0%} of {shot.hits.size:,} rays hit, march {march_ms:.1f} ms; "
+            f"--pose={pose.x:.3f},{pose.y:.3f},{pose.z:.3f},{pose.yaw:.1f},{pose.pitch:.1f}"
+        )
     return bad.exit_code()
 
 
-def _write(args: argparse.Namespace, shot, frame, corner, voxel_size_m: float) -> None:  # type: ignore[no-untyped-def]
-    import numpy as np
-
-    from ..shot import save_picture
+def _write(args: argparse.Namespace, shot: Shot, corner: NDArray[np.int64], voxel_size_m: float) -> None:
+    """Write the picture, or the pass as an array. Raises UserError."""
 
     if args.out.suffix != ".npy":
         save_picture(args.out, shot.picture, with_alpha=args.name == "uvw")
         return
-    array = frame.depth_m(shot.hits, voxel_size_m) if args.name == "depth" else frame.uvw_rgba(shot.hits, corner)
+    array = (
+        frame.depth_m(shot.hits, voxel_size_m) if args.name == "depth" else frame.uvw_rgba(shot.hits, corner)
+    )
     try:
         np.save(args.out, array, allow_pickle=False)
     except OSError as error:

@@ -148,8 +148,8 @@ def _check_size(pcd: _Pcd, body_bytes: int) -> None:
     needed = pcd.n_points * (2 * pcd.width if pcd.encoding == "ascii" else pcd.dtype.itemsize)
     if needed - (pcd.encoding == "ascii") > body_bytes:
         raise UserError(
-            f"{shown(pcd.path)} is cut short: {pcd.n_points:,} points need {needed:,} bytes after the header, "
-            f"the file has {body_bytes:,}"
+            f"{shown(pcd.path)} is cut short: {pcd.n_points:,} points need {needed:,} bytes after "
+            f"the header, the file has {body_bytes:,}"
         )
 
 
