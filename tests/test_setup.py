@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,9 @@ def test_dry_run_prints_and_does_nothing(checkout, want, extras):
 
 
 def test_no_python_is_one_line(checkout, programs):
-    program(programs, "python3", '[ "$1" = -V ] || exit 1; echo Python 3.9.2')
+    older = "import sys; sys.version_info = (3, 9, 2); exec(sys.argv[1])"
+    ask = f'{sys.executable} -c "{older}" "$2"'
+    program(programs, "python3", f'if [ "$1" = -c ]; then {ask}; else echo Python 3.9.2; fi')
     done = setup(checkout, "demo", path=programs)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.count("\n") == 1

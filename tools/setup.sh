@@ -55,7 +55,8 @@ if [ ${#packages[@]} -gt 0 ]; then
         echo "setup: would install with apt-get: ${packages[*]}"
     elif $may_install; then
         echo "setup: installing with apt-get: ${packages[*]}"
-        "${sudo[@]}" apt-get update -qq
+        # One broken third-party list must not stop an installation that does not need it.
+        "${sudo[@]}" apt-get update -qq || echo "setup: apt-get update had errors; going on" >&2
         "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
             apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
     elif command -v apt-get >/dev/null; then
