@@ -1,5 +1,6 @@
 """A world on the GPU: its page table, its pool, and how much of it is there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import moderngl
@@ -7,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.address import chunk_id
-from ..atlas.chunk import Buffer
 from ..atlas.page_table import PageTable, RootGrid, root_grid
 from ..atlas.slots import SlotPool
 from ..streamer.world import OnBad, World
@@ -29,7 +29,7 @@ class Scene:
     def n_resident(self) -> int:
         return len(self.table.slot_of)
 
-    def add(self, ids: NDArray[np.uint64], packed: list[Buffer]) -> None:
+    def add(self, ids: NDArray[np.uint64], packed: Sequence[bytes | memoryview]) -> None:
         """Bring chunks in: data first, then the entries that lead to them.
 
         ids [N] uint64, each with its parent resident or in the same call; packed: N packed chunks.

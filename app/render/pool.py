@@ -3,6 +3,7 @@
 Nothing grows after this. Bindings are those of the GLSL files in shaders/include.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import moderngl
@@ -10,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...atlas import layout
-from ...atlas.chunk import Buffer
 from ...atlas.page_table import RootGrid
 from .programs import compile_compute, set_uniforms
 
@@ -77,7 +77,7 @@ class Pool:
         self.atlas.bind_to_image(IMAGE_ATLAS, read=False, write=True)
         self.touched.bind_to_image(IMAGE_TOUCHED, read=True, write=True)
 
-    def upload(self, slots: NDArray[np.int64], packed: list[Buffer]) -> None:
+    def upload(self, slots: NDArray[np.int64], packed: Sequence[bytes | memoryview]) -> None:
         """Expand packed chunks into slots, as many dispatches as the staging buffer asks for."""
         sizes = np.array([len(p) for p in packed], np.int64)
         start = 0
@@ -87,11 +87,13 @@ class Pool:
             self._upload_batch(slots[start:stop], packed[start:stop], sizes[start:stop])
             start = stop
 
-    def _upload_batch(self, slots: NDArray[np.int64], packed: list[Buffer], sizes: NDArray[np.int64]) -> None:
+    def _upload_batch(
+        self, slots: NDArray[np.int64], packed: Sequence[bytes | memoryview], sizes: NDArray[np.int64]
+    ) -> None:
         arrivals = np.zeros(len(packed), layout.ARRIVAL)
         arrivals["slot"] = slots
         arrivals["offset_words"] = (np.cumsum(sizes) - sizes) // 4
-        self._buffers[BIND_STAGING].write(b"".join(memoryview(p) for p in packed))
+        self._buffers[BIND_STAGING].write(b"".join(packed))
         self._buffers[BIND_WORK].write(arrivals.tobytes())
         self.bind()
         set_uniforms(self._programs["upload"], first=0)

@@ -49,7 +49,6 @@ def open_source(path: Path) -> Source:
         raise UserError(f"cannot read {shown(path)}: expected a file that ends in {', '.join(READERS)}")
     source = reader(path)
     if next(source.batches(1 << 16), None) is None:
-        raise UserError(
-            f"{shown(path)}: not one of {source.n_items:,} {source.kind} is valid: expected finite positions"
-        )
+        what = f"{source.n_items:,} {source.kind}"
+        raise UserError(f"{shown(path)}: not one of {what} is valid: expected finite positions")
     return source

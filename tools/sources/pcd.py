@@ -23,6 +23,7 @@ from .points import assemble_points, colour_names, unit_colour
 from .source import Rows
 
 MAX_UNPACKED_BYTES = 1 << 28
+_MAX_NUMBERS = 4096  # per point
 _TYPES = {"F2", "F4", "F8", "U1", "U2", "U4", "U8", "I1", "I2", "I4", "I8"}
 _KEYS = ("VERSION", "FIELDS", "SIZE", "TYPE", "COUNT", "WIDTH", "HEIGHT", "VIEWPOINT", "POINTS", "DATA")
 _ENCODINGS = ("ascii", "binary", "binary_compressed")
@@ -136,6 +137,8 @@ def _dtype(path: Path, fields: dict[str, list[str]]) -> np.dtype:
         seen.add(name)
         code = f"<{kind.lower()}{size}"
         columns.append((name, code) if count == "1" else (name, code, (int(count),)))
+    if sum(int(count) for count in counts) > _MAX_NUMBERS:
+        raise UserError(f"{shown(path)}: .pcd COUNT adds up to over {_MAX_NUMBERS:,} numbers a point")
     try:
         return np.dtype(columns)
     except ValueError:  # a field named _3 that meets the padding's new name
@@ -148,8 +151,8 @@ def _check_size(pcd: _Pcd, body_bytes: int) -> None:
     needed = pcd.n_points * (2 * pcd.width if pcd.encoding == "ascii" else pcd.dtype.itemsize)
     if needed - (pcd.encoding == "ascii") > body_bytes:
         raise UserError(
-            f"{shown(pcd.path)} is cut short: {pcd.n_points:,} points need {needed:,} bytes after "
-            f"the header, the file has {body_bytes:,}"
+            f"{shown(pcd.path)} is cut short: {pcd.n_points:,} points need {needed:,} bytes of data, "
+            f"the file has {body_bytes:,}"
         )
 
 

@@ -26,6 +26,7 @@ from .vox_scene import Instance, Node, Reader, instances, read_node
 
 TILE_BITS = 8  # overlaps are resolved in tiles of 256^3 cells
 _TILE = 1 << TILE_BITS
+_FEW = 1 << 18  # voxels: read at a time, and sorted rather than searched for in a tile
 _MAX_CHUNKS = 1 << 20
 _MAX_SIDE = 2048  # MagicaVoxel's is 256, which is all that a voxel's bytes reach
 _MAX_NODE_BYTES = 1 << 24
@@ -105,7 +106,7 @@ def _read_parts(path: Path, at: int, end: int) -> _Parts:
         elif kind == "XYZI":
             if size is None:
                 raise UserError(f"{where}: XYZI without SIZE before it")
-            n_voxels = _reader(path, body, min(content, 4), where, 4).count(s.MAX_ITEMS - 1)
+            n_voxels = _reader(path, body, min(content, 4), where, 4).count(256**3)
             if 4 + 4 * n_voxels > content:
                 raise UserError(f"{where} is cut short: {n_voxels:,} voxels in {content:,} bytes")
             parts.models.append(_Model(size, body + 4, n_voxels))
@@ -171,11 +172,13 @@ def _tiles(
         keys: list[NDArray[np.int64]] = []
         n_keys = 0
         for instance in in_tile[tile]:
-            key, index = _cells(path, models[instance.model], instance, corner)
-            dense[key] = index  # later ones overwrite
-            n_keys += len(key)
-            keys = [*keys, key] if n_keys < _TILE**2 else []
-        cells = np.unique(np.concatenate(keys)) if keys else np.flatnonzero(dense)
+            for key, index in _cells(path, models[instance.model], instance, corner):
+                dense[key] = index  # later ones overwrite
+                n_keys += len(key)
+                if n_keys <= _FEW:
+                    keys.append(key)
+        # A tile with few voxels is not worth a walk through all of its cells.
+        cells = np.unique(np.concatenate(keys)) if keys and n_keys <= _FEW else np.flatnonzero(dense)
         indices = dense[cells]
         dense[cells] = 0
         if len(cells):
@@ -198,14 +201,15 @@ def _to_world(voxels: NDArray[np.int64], model: _Model, instance: Instance) -> N
 
 def _cells(
     path: Path, model: _Model, instance: Instance, corner: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
     """Keys x + 256 y + 65536 z in the tile at `corner`, and palette bytes, of an instance's valid voxels."""
-    records = s.read_rows(path, model.offset, "u1", 4 * model.n_voxels).reshape(-1, 4)
-    records = records[(records[:, 3] > 0) & (records[:, :3] < model.size).all(axis=1)]
-    local = _to_world(records[:, :3].astype(np.int64), model, instance) - corner
-    inside = ((local >= 0) & (local < _TILE)).all(axis=1)
-    local = local[inside]
-    return local[:, 0] | local[:, 1] << 8 | local[:, 2] << 16, records[inside, 3]
+    for start, count in s.spans(model.n_voxels, _FEW):
+        records = s.read_rows(path, model.offset + 4 * start, "u1", 4 * count).reshape(-1, 4)
+        records = records[(records[:, 3] > 0) & (records[:, :3] < model.size).all(axis=1)]
+        local = _to_world(records[:, :3].astype(np.int64), model, instance) - corner
+        inside = ((local >= 0) & (local < _TILE)).all(axis=1)
+        local = local[inside]
+        yield local[:, 0] | local[:, 1] << 8 | local[:, 2] << 16, records[inside, 3]
 
 
 def _by_index(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
