@@ -14,6 +14,7 @@ from pyglm import glm
 # A position is snapped to this fraction of a voxel, so that a world and its copy moved by whole
 # chunks give the same float32 rays although their float64 metres were rounded differently.
 _SNAP = 1 << 16
+MAX_EYE_VOXELS = 1 << 24  # from the root grid: beyond, float32 loses whole voxels
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ def look(
 
     fov_deg   vertical field of view
     quality   widest voxel that may be drawn, in pixels: 1 is pixel-exact, 2 is coarser and faster
+    Raises ValueError for an eye farther than MAX_EYE_VOXELS from the world.
     """
     forward = pose.forward
     side = math.radians(pose.yaw)
@@ -69,6 +71,8 @@ def look(
     voxel = np.floor(position)
     frac = position - voxel
     eye = voxel.astype(np.int64) - corner_voxel
+    if np.abs(eye).max() > MAX_EYE_VOXELS:
+        raise ValueError(f"the eye is over {MAX_EYE_VOXELS * voxel_size_m / 1e3:.0f} km from the world")
     return View(
         size=size,
         eye=_triple_int(eye),

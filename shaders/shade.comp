@@ -19,6 +19,7 @@ uniform vec3 u_sun;      // unit, towards the sun
 uniform float u_haze;    // per level-0 voxel
 uniform float u_extent;  // level-0 voxels that the depth picture spans
 uniform int u_shadows;
+uniform int u_block;      // a pixel is drawn as a block this wide, while a window is too slow for more
 
 vec4 voxel_colour(Hit hit) {
     ivec3 chunk = ivec3(hit.slot, hit.slot >> 4, hit.slot >> 8) & (REGION_CHUNKS - 1);
@@ -83,5 +84,9 @@ void main() {
         ivec3 uvw = hit_voxel(hit) + (u_corner >> hit_level(hit)) & (REGION - 1);
         picture = u_pass == PASS_UVW ? vec4(vec3(uvw) / 255.0, 1.0) : vec4(diagnosis(hit), 1.0);
     }
-    imageStore(u_picture, ivec2(pixel.x, u_size.y - 1 - pixel.y), picture);  // GL counts rows from below
+    ivec2 extent = imageSize(u_picture);
+    for (int i = 0; i < u_block * u_block; i++) {
+        ivec2 at = pixel * u_block + ivec2(i % u_block, i / u_block);
+        if (all(lessThan(at, extent))) imageStore(u_picture, ivec2(at.x, extent.y - 1 - at.y), picture);
+    }  // GL counts rows from below
 }

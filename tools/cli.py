@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run one command -> its exit code: 0, 2 for the user's mistake, 3 for damaged data."""
     args = parser().parse_args(argv)
-    from ..app.render.context import GraphicsError
+    from ..app.errors import GraphicsError
     from ..streamer.errors import WorldError
 
     try:

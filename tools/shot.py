@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..app import frame, framing
-from ..app.camera import Pose, View, look
+from ..app.camera import Pose, look
 from ..app.render.context import describe, open_headless
-from ..app.render.renderer import Light, Renderer
+from ..app.render.renderer import Renderer, light_of
 from ..app.scene import Scene, load
 from ..atlas import layout
 from ..atlas.address import local_of_mask_index
@@ -21,10 +21,8 @@ from ..streamer.manifest import RegionRecord
 from ..streamer.world import World
 from .errors import UserError
 
-DEFAULT_FOV_DEG = 50.0
 DEFAULT_VRAM_MB = 1536
 MAX_FRAMING_VOXELS = 20_000  # enough to frame by, few enough to be instant
-HAZE_AT_EXTENT = 0.10  # share of the light that haze takes over the world's diagonal
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +47,14 @@ class Studio:
     def shoot(
         self, pose: Pose, fov_deg: float, name: str = "colour", quality: float = 1.0, shadows: bool = True
     ) -> Shot:
-        view = self.view(pose, fov_deg, quality)
-        report = frame.draw(self.renderer, self.scene, view, light_of(self.scene, shadows), name)
-        return Shot(pose, self.renderer.read_picture(), self.renderer.read_hits(), report)
-
-    def view(self, pose: Pose, fov_deg: float, quality: float) -> View:
-        scene = self.scene
+        """Draw one pass from a pose. Raises UserError if the pose is outside the addressable world."""
+        scene, renderer = self.scene, self.renderer
         try:
-            return look(
-                pose, self.renderer.size, fov_deg, scene.voxel_size_m, scene.root.corner_voxel, quality
-            )
+            view = look(pose, renderer.size, fov_deg, scene.voxel_size_m, scene.root.corner_voxel, quality)
         except ValueError as error:
             raise UserError(str(error)) from None
-
-    def framed(self, fov_deg: float, turn: float = 0.0) -> Pose:
-        """A pose that frames the world well, from `turn` of a full turn around it."""
-        points, weights = body(self.world)
-        # Counter-clockwise seen from above, as angles grow everywhere else.
-        yaw = (framing.DEFAULT_YAW + 360.0 * turn) % 360.0
-        return framing.frame(
-            framing.main_body(points, weights), self.renderer.size, fov_deg, yaw, framing.DEFAULT_PITCH
-        )
+        report = frame.draw(renderer, scene, view, light_of(scene.extent_voxels, shadows), name)
+        return Shot(pose, renderer.read_picture(), renderer.read_hits(view), report)
 
 
 @contextmanager
@@ -95,10 +80,11 @@ def studio(
         ctx.release()
 
 
-def light_of(scene: Scene, shadows: bool) -> Light:
-    """The light that suits a world of this size."""
-    haze = -np.log(1 - HAZE_AT_EXTENT) / max(scene.extent_voxels, 1.0)
-    return Light(haze_per_voxel=float(haze), extent_voxels=scene.extent_voxels, shadows=shadows)
+def framed_pose(world: World, size: tuple[int, int], fov_deg: float, turn: float = 0.0) -> Pose:
+    """A pose that frames the world well, from `turn` of a full turn around it, counter-clockwise."""
+    points, weights = body(world)
+    yaw = (framing.DEFAULT_YAW + 360.0 * turn) % 360.0
+    return framing.frame(framing.main_body(points, weights), size, fov_deg, yaw, framing.DEFAULT_PITCH)
 
 
 def body(world: World) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -4,11 +4,9 @@ from typing import Any
 
 import moderngl
 
+from ..errors import GraphicsError
+
 GL_VERSION = 450
-
-
-class GraphicsError(Exception):
-    """No usable GL: the user's matter. One line that says what to do."""
 
 
 def open_headless() -> moderngl.Context:

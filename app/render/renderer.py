@@ -1,4 +1,4 @@
-"""The passes of a frame, in order: march, shade. Everything is compute; showing it is a blit.
+"""The passes of a frame, in order: march, shade, present. All compute but the last, which is a blit.
 
 Owns what depends on the picture's size: the hits and the picture. The world's memory is the Pool's.
 """
@@ -17,52 +17,76 @@ from .programs import compile_compute, set_uniforms
 
 IMAGE_PICTURE = 2
 _GROUP = 8  # threads along a workgroup edge: local_size in the shaders
+_HAZE_AT_EXTENT = 0.10  # share of the light that haze takes over the world's diagonal
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
     """How a frame is lit.
 
-    sun            unit vector towards the sun, world axes
+    sun            towards the sun, world axes, any length
     haze_per_voxel extinction per level-0 voxel of distance
+    extent_voxels  what the depth picture spans
     shadows        march a second ray to the sun from every hit
     """
 
+    haze_per_voxel: float
+    extent_voxels: float
+    shadows: bool = True
     sun: tuple[float, float, float] = (0.42, -0.55, 0.72)
-    haze_per_voxel: float = 0.0
-    extent_voxels: float = 1000.0  # what the depth picture spans
-    shadows: bool = False
+
+
+def light_of(extent_voxels: float, shadows: bool = True) -> Light:
+    """The light that suits a world whose diagonal is `extent_voxels` long."""
+    extent = max(extent_voxels, 1.0)
+    return Light(float(-np.log(1 - _HAZE_AT_EXTENT)) / extent, extent, shadows)
 
 
 class Renderer:
-    """Draws a Pool from a View."""
+    """Draws a Pool from a View into a picture of a fixed size.
+
+    A view may be smaller than the picture by a whole factor: its pixels are then drawn as blocks.
+    """
 
     def __init__(self, ctx: moderngl.Context, size: tuple[int, int]) -> None:
         self.ctx, self.size = ctx, size
         self._march = compile_compute(ctx, "march.comp")
         self._shade = compile_compute(ctx, "shade.comp")
-        self._hits = ctx.buffer(reserve=size[0] * size[1] * layout.HIT.itemsize)
-        self.picture = ctx.texture(size, 4)
-        self._framebuffer = ctx.framebuffer([self.picture])
+        self._allocate()
+
+    def _allocate(self) -> None:
+        width, height = self.size
+        self._hits = self.ctx.buffer(reserve=width * height * layout.HIT.itemsize)
+        self._picture = self.ctx.texture(self.size, 4)
+        self._framebuffer = self.ctx.framebuffer([self._picture])
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Change the picture's size; what it showed is gone."""
+        if size != self.size:
+            self._free_pictures()
+            self.size = size
+            self._allocate()
 
     def march(self, pool: Pool, view: View) -> float:
         """Fire one ray per pixel; hits and feedback stay on the GPU. -> milliseconds, waiting for the GPU."""
         self._bind(pool)
-        set_uniforms(self._march, **self._common(pool, view))
+        set_uniforms(self._march, **asdict(view), **pool.uniforms())
         self.ctx.finish()
         start = time.perf_counter()
-        self._run(self._march)
+        self._run(self._march, view)
         self.ctx.finish()
         return (time.perf_counter() - start) * 1e3
 
     def shade(self, pool: Pool, view: View, light: Light, name: str = "colour") -> None:
-        """Turn the hits of the last march into the picture of one pass."""
+        """Turn the hits of the last march into the picture of one pass of layout.PASSES."""
         self._bind(pool)
-        self.picture.bind_to_image(IMAGE_PICTURE, read=False, write=True)
+        self._picture.bind_to_image(IMAGE_PICTURE, read=False, write=True)
         pool.atlas.use(0)
         set_uniforms(
             self._shade,
-            **self._common(pool, view),
+            **asdict(view),
+            **pool.uniforms(),
+            block=-(-self.size[1] // view.size[1]),
             corner=tuple(int(v) for v in pool.root.corner_voxel),
             sun=tuple(np.array(light.sun) / np.linalg.norm(light.sun)),
             haze=light.haze_per_voxel,
@@ -70,38 +94,41 @@ class Renderer:
             shadows=int(light.shadows),
             **{"pass": layout.PASSES.index(name)},
         )
-        self._run(self._shade)
+        self._run(self._shade, view)
 
-    def read_hits(self) -> NDArray[np.void]:
-        """-> [height, width] layout.HIT, row 0 at the top"""
-        width, height = self.size
-        return np.frombuffer(self._hits.read(), layout.HIT).reshape(height, width)
+    def read_hits(self, view: View) -> NDArray[np.void]:
+        """-> [height, width] layout.HIT of the last march, row 0 at the top"""
+        width, height = view.size
+        data = self._hits.read(width * height * layout.HIT.itemsize)
+        return np.frombuffer(data, layout.HIT).reshape(height, width)
 
     def read_picture(self) -> NDArray[np.uint8]:
         """-> [height, width, 4] uint8, row 0 at the top"""
         width, height = self.size
-        return np.frombuffer(self.picture.read(), np.uint8).reshape(height, width, 4)[::-1]
+        return np.frombuffer(self._picture.read(), np.uint8).reshape(height, width, 4)[::-1]
 
-    def present(self, window: moderngl.Framebuffer) -> None:
-        """Blit the picture to a window of the same size."""
-        self.ctx.copy_framebuffer(window, self._framebuffer)
-
-    def _common(self, pool: Pool, view: View) -> dict[str, object]:
-        assert view.size == self.size, (view.size, self.size)
-        return asdict(view) | pool.uniforms()
+    def present(self) -> None:
+        """Blit the picture to the window whose context is current; wait until it is there."""
+        self.ctx.copy_framebuffer(self.ctx.screen, self._framebuffer)
+        self.ctx.finish()
 
     def _bind(self, pool: Pool) -> None:
         pool.bind()
         self._hits.bind_to_storage_buffer(BIND_HITS)
 
-    def _run(self, program: moderngl.ComputeShader) -> None:
-        program.run(-(-self.size[0] // _GROUP), -(-self.size[1] // _GROUP))
+    def _run(self, program: moderngl.ComputeShader, view: View) -> None:
+        assert view.size[0] <= self.size[0], (view.size, self.size)
+        assert view.size[1] <= self.size[1], (view.size, self.size)
+        program.run(-(-view.size[0] // _GROUP), -(-view.size[1] // _GROUP))
         self.ctx.memory_barrier()
+
+    def _free_pictures(self) -> None:
+        self._framebuffer.release()
+        self._picture.release()
+        self._hits.release()
 
     def release(self) -> None:
         """Free all of it."""
+        self._free_pictures()
         self._march.release()
         self._shade.release()
-        self._hits.release()
-        self._framebuffer.release()
-        self.picture.release()

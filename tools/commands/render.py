@@ -17,7 +17,7 @@ from ...app import frame
 from ...atlas.layout import HIT_NONE, PASSES
 from ...streamer.world import open_world
 from ..errors import UserError
-from ..shot import Shot, save_picture, studio
+from ..shot import Shot, framed_pose, save_picture, studio
 from . import arguments
 from .reporting import BadChunks
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     world = open_world(arguments.world_path(args.world))
     with studio(world, args.size, args.vram, bad) as place:
         turn = args.orbit[0] / args.orbit[1] if args.orbit else 0.0
-        pose = args.pose or place.framed(args.fov, turn)
+        pose = args.pose or framed_pose(world, args.size, args.fov, turn)
         shot = place.shoot(pose, args.fov, args.name, args.quality, not args.no_shadows)
         n_resident = place.scene.n_resident
         corner, voxel_size_m = place.scene.root.corner_voxel, place.scene.voxel_size_m
