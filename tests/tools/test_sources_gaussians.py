@@ -1,4 +1,4 @@
-"""Splats in every layout read back what was written, and formats of one scene agree within their precision."""
+"""Splats in every layout read back what was written; formats of one scene agree within their precision."""
 
 import struct
 
