@@ -31,23 +31,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...atlas.lod import LINEAR_OF_SRGB
 from ..sources.source import Gaussians
 from . import sums
-from .colour import SRGB_TO_LINEAR
 from .placement import Placement, check_addressable, to_voxels, turn
 from .sums import Sums
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
 
 TAU_ONE = 1024  # optical depth is counted in 1/1024
+TAU_BITS = 13  # of the largest optical depth of one Gaussian, -ln(1 - MAX_ALPHA) = 6.9
 MIN_ALPHA = 1 / 32
 MAX_ALPHA = 0.999
 Q_LIMIT = 2 * np.log(1 / MIN_ALPHA)  # opacity * exp(-q / 2) = exp(-(q + q_opaque) / 2) with this at MIN_ALPHA
 Q_STEPS = 1024  # table entries per unit of q
 MIN_SIGMA = 1 / 1024  # voxels; thinner is the same to a voxel, and 1 / sigma stays finite
 ROWS = 1 << 15  # rows of voxels worked on together: about 1 MiB of float32 temporaries
-PENDING = 1 << 23  # pairs held before they are summed: 120 MB
+CELLS = 1 << 17  # cells worked on together, unless one row is longer
+PENDING = 1 << 23  # words held before they are summed: 64 MiB
 
 _ALPHA = np.minimum(np.exp(-(np.arange(int(Q_LIMIT * Q_STEPS) + 2) + 0.5) / (2 * Q_STEPS)), MAX_ALPHA)
 TAU_OF_Q = np.rint(-np.log1p(-_ALPHA) * TAU_ONE).astype(np.uint16)
@@ -67,16 +70,35 @@ class Limits:
 class Shapes:
     """K Gaussians as the cells around their own voxel see them. Lengths in voxels.
 
-    table [K, 16] float32: a_j = e_j . d / sigma_j at the own voxel's centre (3), e_j / sigma_j by (j, axis) (9),
-    1 / (2 sigma_j) (3), q_opaque (1); own [K, 3] int64 the voxel of the mean; first, last [K, 3] int32 the box
-    of cells to look at, relative to own, inclusive; rgb [K, 3] int64 linear light.
+    table [16, K] float32: a_j = e_j . d / sigma_j at the own voxel's centre (3), e_j / sigma_j by (j, axis) (9),
+    1 / (2 sigma_j) (3), q_opaque (1); own [3, K] int64 the voxel of the mean; first, last [3, K] int32 the box
+    of cells to look at, relative to own, inclusive; light [3, K] int64 linear light.
     """
 
     table: F32
-    own: NDArray[np.int64]
+    own: I64
     first: I32
     last: I32
-    rgb: NDArray[np.int64]
+    light: I64
+
+    def __len__(self) -> int:
+        return self.own.shape[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How one pair (voxel, Gaussian) becomes one int64 that sorts by voxel: key | Gaussian | optical depth.
+
+    lowest, size [3] the box that keys are counted in; n_id_bits for the Gaussian's number.
+    """
+
+    lowest: I64
+    size: I64
+    n_id_bits: int
+
+    @property
+    def shift(self) -> int:
+        return self.n_id_bits + TAU_BITS
 
 
 def kept(batch: Gaussians, placement: Placement, limits: Limits) -> tuple[NDArray[np.bool_], dict[str, int]]:
@@ -131,9 +153,10 @@ def shapes(batch: Gaussians, placement: Placement, keep: NDArray[np.bool_]) -> t
 
     g = e / sigma[:, :, None]
     at_own = g[:, :, 0] * centre[:, :1] + g[:, :, 1] * centre[:, 1:2] + g[:, :, 2] * centre[:, 2:]
-    table = np.concatenate([at_own, g.reshape(-1, 9), 0.5 / sigma, q_opaque[:, None]], axis=1)
-    rgb = SRGB_TO_LINEAR[batch.rgb[keep][inside]].astype(np.int64)
-    return Shapes(table.astype(np.float32), own, first, last, rgb), int((~inside).sum())
+    table = np.concatenate([at_own, g.reshape(-1, 9), np.float32(0.5) / sigma, q_opaque[:, None]], axis=1)
+    light = LINEAR_OF_SRGB[batch.rgb[keep][inside]].astype(np.int64)
+    columns = (np.ascontiguousarray(a.T) for a in (table, own, first, last, light))
+    return Shapes(*columns), int((~inside).sum())
 
 
 def _row_intervals(row: F32, y: F32, z: F32) -> tuple[list[F32], F32, F32]:
@@ -156,43 +179,41 @@ def _row_intervals(row: F32, y: F32, z: F32) -> tuple[list[F32], F32, F32]:
     return at_row, low, high
 
 
-def _covered_rows(shape: Shapes, ids: I32, local: I32, lowest: NDArray[np.int64], size: NDArray[np.int64]):
-    """Rows (Gaussian ids [R], row number in its box local [R]) -> those that may be covered, flattened to cells.
+def _covered_rows(shape: Shapes, words: Words, ids: I32, local: I32) -> tuple[F32, I64, I32, I32, I64]:
+    """Rows (Gaussian ids [R], row number in its box local [R]) -> those R' that may be covered.
 
-    -> (per-row columns [10, R'] float32, Gaussian [R'], key of the cell x = 0 [R'], first x [R'], cells [R'],
-    which cell of the flattened rows holds its own mean [own])
+    -> (columns [10, R'] float32: a_j at x = 0, g_jx, 1 / (2 sigma_j), q_opaque; word of the cell x = 0 [R'];
+    first x [R']; cells [R']; which of the rows' cells, laid end to end, hold their own mean)
     """
-    first, last = shape.first[ids], shape.last[ids]
-    z, y = np.divmod(local, last[:, 1] - first[:, 1] + 1)
-    y += first[:, 1]
-    z += first[:, 2]
-    row = np.ascontiguousarray(shape.table[ids].T)
+    box = np.concatenate([shape.first, shape.last[:2]]).take(ids, axis=1)
+    z, y = np.divmod(local, box[4] - box[1] + 1)
+    y += box[1]
+    z += box[2]
+    row = shape.table.take(ids, axis=1)
     at_row, low, high = _row_intervals(row, y.astype(np.float32), z.astype(np.float32))
-    own_row = (y == 0) & (z == 0)
-    x0 = np.ceil(np.clip(low, first[:, 0], last[:, 0] + 1)).astype(np.int32)
-    x1 = np.floor(np.clip(high, first[:, 0] - 1, last[:, 0])).astype(np.int32)
+    x0 = np.ceil(np.maximum(low, box[0])).astype(np.int32)
+    x1 = np.floor(np.minimum(high, box[3])).astype(np.int32)
     # The own voxel is always covered, where the crop leaves it in.
-    own_row &= (first[:, 0] <= 0) & (last[:, 0] >= 0)
-    gap = own_row & (x1 < x0)
-    x0[gap], x1[gap] = 0, 0
-    np.minimum(x0, 0, out=x0, where=own_row)
-    np.maximum(x1, 0, out=x1, where=own_row)
-    n = x1 - x0 + 1
-    live = np.flatnonzero(n > 0)
-    n, x0 = n[live], x0[live]
-    columns = np.stack([*at_row, row[3], row[6], row[9], row[12], row[13], row[14], row[15]])[:, live]
-    corner = shape.own[ids[live]] - lowest
-    key = ((corner[:, 2] + z[live]) * size[1] + corner[:, 1] + y[live]) * size[0] + corner[:, 0]
-    start = np.cumsum(n) - n
-    own = (start - x0)[own_row[live]]
-    return columns, ids[live], key, x0, n, own
+    own = np.flatnonzero((y == 0) & (z == 0) & (box[0] <= 0) & (box[3] >= 0))
+    lost = own[x1[own] < x0[own]]
+    x0[lost], x1[lost] = 0, 0
+    x0[own], x1[own] = np.minimum(x0[own], 0), np.maximum(x1[own], 0)
+    n = np.maximum(x1 - x0 + 1, 0)
+    own_cell = (np.cumsum(n, dtype=np.int64) - n - x0)[own]
+    live = np.flatnonzero(n)
+    columns = np.stack([*at_row, row[3], row[6], row[9], *row[12:]]).take(live, axis=1)
+    ids, n, x0 = ids.take(live), n.take(live), x0.take(live)
+    corner = shape.own - words.lowest[:, None]
+    start = (corner[2] * words.size[1] + corner[1]) * words.size[0] + corner[0]
+    key = start.take(ids) + (z.take(live) * words.size[1] + y.take(live)) * words.size[0]
+    return columns, key << words.shift | ids.astype(np.int64) << TAU_BITS, x0, n, own_cell
 
 
-def _cells(columns: F32, ids: I32, key: NDArray[np.int64], x0: I32, n: I32, own: NDArray[np.int64]):
-    """The covered cells of flattened rows -> (key [P] int64, tau [P] uint16, Gaussian [P] int32)."""
-    row = np.repeat(np.arange(n.size, dtype=np.int32), n)
-    start = np.cumsum(n) - n
-    x = np.arange(row.size, dtype=np.int64) + (x0 - start)[row]
+@np.errstate(under="ignore")
+def _cells(columns: F32, word: I64, x0: I32, n: I32, own_cell: I64, shift: int) -> I64:
+    """The covered cells of rows, laid end to end -> words [P], of at most sum(n)."""
+    row = np.repeat(np.arange(n.size), n)
+    x = np.arange(row.size) + (x0 - (np.cumsum(n) - n)).take(row)
     per_cell = columns.take(row, axis=1)
     x_float = x.astype(np.float32)
     q = np.zeros(row.size, np.float32)
@@ -204,94 +225,89 @@ def _cells(columns: F32, ids: I32, key: NDArray[np.int64], x0: I32, n: I32, own:
         np.maximum(t, 0, out=t)
         t *= t
         q += t
-    q[own] = 0
+    q[own_cell] = 0
     q += per_cell[9]
     hit = np.flatnonzero(q < np.float32(Q_LIMIT))
-    tau = TAU_OF_Q[(q[hit] * np.float32(Q_STEPS)).astype(np.int32)]
-    row = row[hit]
-    return key[row] + x[hit], tau, ids[row]
+    tau = TAU_OF_Q.take((q.take(hit) * np.float32(Q_STEPS)).astype(np.int32))
+    return (word.take(row.take(hit)) + (x.take(hit) << shift)) | tau
 
 
-Pairs = tuple[NDArray[np.int64], NDArray[np.uint16], I32]
-
-
-def pairs(shape: Shapes, lowest: NDArray[np.int64], size: NDArray[np.int64]) -> Iterator[Pairs]:
-    """Every (voxel, Gaussian) that touch, a bounded number of rows at a time; huge Gaussians are split."""
+def pairs(shape: Shapes, words: Words) -> Iterator[I64]:
+    """Every (voxel, Gaussian) that touch, as words, a bounded number at a time: huge Gaussians are split."""
     extent = np.maximum(shape.last - shape.first + 1, 0).astype(np.int64)
-    n_rows = np.where(extent[:, 0] > 0, extent[:, 1] * extent[:, 2], 0)
+    n_rows = np.where(extent[0] > 0, extent[1] * extent[2], 0)
     end = np.cumsum(n_rows)
-    total = int(end[-1]) if end.size else 0
-    at = 0
-    while at < total:
+    begin = end - n_rows
+    total = int(end[-1])
+    for at in range(0, total, ROWS):
         stop = min(at + ROWS, total)
-        lo, hi = (int(np.searchsorted(end, v, side="right")) for v in (at, stop - 1))
-        hi += 1
-        begin = end[lo:hi] - n_rows[lo:hi]
-        counts = np.minimum(end[lo:hi], stop) - np.maximum(begin, at)
+        lo, hi = np.searchsorted(end, [at, stop - 1], side="right") + [0, 1]
+        counts = np.minimum(end[lo:hi], stop) - np.maximum(begin[lo:hi], at)
         ids = np.repeat(np.arange(lo, hi, dtype=np.int32), counts)
-        local = (np.arange(at, stop) - np.repeat(begin, counts)).astype(np.int32)
-        yield from _bounded(_covered_rows(shape, ids, local, lowest, size))
-        at = stop
+        local = (np.arange(at, stop) - begin.take(ids)).astype(np.int32)
+        yield from _bounded(*_covered_rows(shape, words, ids, local), words.shift)
 
 
-def _bounded(rows) -> Iterator[Pairs]:
-    """Flattened rows -> their cells, at most about 8 ROWS cells at a time."""
-    columns, ids, key, x0, n, own = rows
-    end = np.cumsum(n)
-    at = 0
+def _bounded(columns: F32, word: I64, x0: I32, n: I32, own_cell: I64, shift: int) -> Iterator[I64]:
+    """Rows -> their cells as words, about CELLS at a time."""
+    end = np.cumsum(n, dtype=np.int64)
+    at, done = 0, 0
     while at < n.size:
-        done = int(end[at - 1]) if at else 0
-        stop = max(at + 1, int(np.searchsorted(end, done + 8 * ROWS, side="right")))
-        mine = own[(own >= done) & (own < end[stop - 1])] - done
-        yield _cells(columns[:, at:stop], ids[at:stop], key[at:stop], x0[at:stop], n[at:stop], mine)
-        at = stop
+        stop = max(at + 1, int(np.searchsorted(end, done + CELLS, side="right")))
+        mine = own_cell[(own_cell >= done) & (own_cell < end[stop - 1])] - done
+        yield _cells(columns[:, at:stop], word[at:stop], x0[at:stop], n[at:stop], mine, shift)
+        at, done = stop, int(end[stop - 1])
 
 
-def sum_pairs(parts: list[Pairs], rgb: NDArray[np.int64], lowest: NDArray[np.int64], size: NDArray[np.int64]) -> Sums:
+def sum_words(parts: list[I64], shape: Shapes, words: Words) -> Sums:
     """Add up pairs per voxel: weight = optical depth in 1/1024, colour weighted by it."""
-    if not parts:
+    word = np.concatenate(parts)
+    if not word.size:
         return sums.empty()
-    key, tau, ids = (np.concatenate(a) for a in zip(*parts, strict=True))
-    if not key.size:
-        return sums.empty()
-    order = np.argsort(key)
-    key = key[order]
-    weight = tau[order].astype(np.int64)
-    starts = np.flatnonzero(np.diff(key, prepend=key[0] - 1))
-    light = rgb.take(ids[order], axis=0)
-    light *= weight[:, None]
-    n = np.diff(starts, append=key.size)
-    colour = np.add.reduceat(light, starts, axis=0)
-    return Sums(sums.voxels_of(key[starts], lowest, size), n, np.add.reduceat(weight, starts), colour)
+    word.sort()
+    key = word >> words.shift
+    starts = np.flatnonzero(np.diff(key, prepend=-1))
+    weight = word & ((1 << TAU_BITS) - 1)
+    ids = (word >> TAU_BITS) & ((1 << words.n_id_bits) - 1)
+    colour = [np.add.reduceat(light.take(ids) * weight, starts) for light in shape.light]
+    return Sums(
+        sums.voxels_of(key[starts], words.lowest, words.size),
+        np.diff(starts, append=key.size),
+        np.add.reduceat(weight, starts),
+        np.stack(colour, axis=-1),
+    )
 
 
 def voxelise(shape: Shapes) -> list[Sums]:
     """Shapes -> sums to be merged: weight = optical depth in 1/1024. Several, where the pairs are many."""
-    if not len(shape.own):
+    if not len(shape):
         return []
-    lowest = (shape.own + shape.first).min(0)
-    size = (shape.own + shape.last).max(0) - lowest + 1
-    if sums.n_cells(size) >= sums.MAX_KEY:  # a batch across most of the world: halves span less, in the end
+    lowest = (shape.own + shape.first).min(1)
+    size = (shape.own + shape.last).max(1) - lowest + 1
+    words = Words(lowest, size, (len(shape) - 1).bit_length())
+    if sums.n_cells(size).bit_length() + words.shift > 63:
+        assert len(shape) > 1, "one Gaussian of more than 2^50 cells: refused by its size before"
         return [s for half in _halves(shape) for s in voxelise(half)]
-    done, waiting, n_waiting = [], [], 0
-    for pair in pairs(shape, lowest, size):
-        waiting.append(pair)
-        n_waiting += pair[0].size
-        if n_waiting > PENDING:
-            done.append(sum_pairs(waiting, shape.rgb, lowest, size))
-            waiting, n_waiting = [], 0
-    done.append(sum_pairs(waiting, shape.rgb, lowest, size))
+    done: list[Sums] = []
+    waiting: list[I64] = []
+    for part in pairs(shape, words):
+        waiting.append(part)
+        if sum(p.size for p in waiting) > PENDING:
+            done.append(sum_words(waiting, shape, words))
+            waiting = []
+    if waiting:
+        done.append(sum_words(waiting, shape, words))
     return done
 
 
 def _halves(shape: Shapes) -> tuple[Shapes, Shapes]:
-    """Split along the longest axis of the own voxels."""
-    axis = int(np.ptp(shape.own, axis=0).argmax())
-    order = np.argsort(shape.own[:, axis], kind="stable")
-    cut = len(order) // 2
-    names = ("table", "own", "first", "last", "rgb")
-    lower, upper = ([getattr(shape, n)[part] for n in names] for part in (order[:cut], order[cut:]))
-    return Shapes(*lower), Shapes(*upper)
+    """Split along the longest axis of the own voxels: each half spans less, or has a shorter number."""
+    axis = int(np.ptp(shape.own, axis=1).argmax())
+    order = np.argsort(shape.own[axis], kind="stable")
+    parts = (order[: len(order) // 2], order[len(order) // 2 :])
+    names = ("table", "own", "first", "last", "light")
+    lower, upper = (Shapes(*(getattr(shape, name)[:, part] for name in names)) for part in parts)
+    return lower, upper
 
 
 def resolve(summed: Sums, threshold: float) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...atlas.lod import SRGB_OF_LINEAR
+
 I64 = NDArray[np.int64]
 
 MAX_KEY = 1 << 62
@@ -16,7 +18,7 @@ class Sums:
     """What M voxels received, each voxel once.
 
     voxels [M, 3] int32 world voxels; n [M] int64 contributions; weight [M] int64 their weights, added up;
-    colour [M, 3] int64 weight times linear light (`SRGB_TO_LINEAR`), added up.
+    colour [M, 3] int64 weight times linear light (`lod.LINEAR_OF_SRGB`), added up.
     """
 
     voxels: NDArray[np.int32]
@@ -80,3 +82,9 @@ def merge(parts: Sequence[Sums]) -> Sums:
         for name in ("n", "weight", "colour")
     )
     return Sums(voxels[starts], n, weight, colour)
+
+
+def mean_srgb(summed: Sums) -> NDArray[np.uint8]:
+    """Weighted mean colours of sums whose weights are at least 1. -> [M, 3] uint8 sRGB, rounded half up."""
+    weight = summed.weight[:, None]
+    return SRGB_OF_LINEAR[(2 * summed.colour + weight) // (2 * weight)]
