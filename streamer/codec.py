@@ -1,0 +1,185 @@
+"""One packed chunk <-> its stored form: a zstd frame or an lz4 block, then the crc32c of that.
+
+Byte for byte what zarr's codecs `zstd` (or `numcodecs.lz4`) and `crc32c` read and write:
+
+    zstd   one frame with its content size in the header, no frame checksum, no dictionary
+    lz4    uint32 little-endian size, then one lz4 block
+    then   uint32 little-endian crc32c of the above
+
+Decoding trusts nothing: crc, then the declared size, then the decoder, then mask against length.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, cast, get_args
+
+import google_crc32c
+import lz4.block
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from ..atlas.chunk import MAX_PACKED_BYTES, MIN_PACKED_BYTES
+from ..atlas.layout import MASK_BYTES
+
+I64 = NDArray[np.int64]
+Buffer = bytes | zstandard.BufferSegment
+CodecName = Literal["zstd", "lz4"]
+CODECS: tuple[CodecName, ...] = get_args(CodecName)
+
+# Measured on 642 chunks of a 1 cm RGB-D room and 1,966 of a noisy terrain (1.8 and 2.1 kB packed), one core:
+#   zstd  3: 47.5 and 62.4 % of packed size, 102,000 and 135,000 chunks/s in, 308,000 and 378,000 out
+#   zstd  5: 46.8 and 62.2 %,                 55,000 and  67,000 in,          309,000 and 373,000 out
+#   zstd  9: 46.7 and 62.2 %, half the speed in; 19: 44.9 and 62.0 %, 1/13 in, and a fifth slower out
+# 5 is the last step that buys bytes for little: colours are noise, the rest is entropy coding.
+# lz4 HC 9: 61.3 and 81.0 % against 65.3 and 81.8 % of fast lz4, and not slower out; 12 adds nothing.
+LEVELS: dict[CodecName, int] = {"zstd": 5, "lz4": 9}
+
+CRC_BYTES = 4
+# ZSTD_compressBound(n) = n + n/256 + (2^17 - n)/2^11; LZ4_compressBound(n) = n + n/255 + 16, and 4 of size.
+_ZSTD_BOUND = MAX_PACKED_BYTES + (MAX_PACKED_BYTES >> 8) + (((1 << 17) - MAX_PACKED_BYTES) >> 11)
+_LZ4_BOUND = MAX_PACKED_BYTES + MAX_PACKED_BYTES // 255 + 16 + 4
+MAX_STORED_BYTES = max(_ZSTD_BOUND, _LZ4_BOUND) + CRC_BYTES
+MIN_STORED_BYTES = (
+    14  # the shortest zstd frame of more than 255 bytes: header 7, one block of 3 (and 4 of crc)
+)
+
+# A frame of 256..65,791 bytes whose size is known starts so: magic, then "single segment, size in 2 bytes,
+# no checksum, no dictionary" (RFC 8878, 3.1.1.1), then size - 256. Anything else was not written by us.
+_ZSTD_HEAD = np.array([0x28, 0xB5, 0x2F, 0xFD, 0x60], np.uint8)
+
+
+def encode_chunks(packed: Sequence[bytes], codec: CodecName) -> list[bytes]:
+    """Stored forms of packed chunks, in order. Deterministic for one version of the codec's library."""
+    if codec == "zstd":
+        frames = map(zstandard.ZstdCompressor(level=LEVELS[codec]).compress, packed)
+        return [_with_crc(frame) for frame in frames]
+    hc = {"mode": "high_compression", "compression": LEVELS[codec], "store_size": True}
+    return [_with_crc(lz4.block.compress(p, **hc)) for p in packed]
+
+
+def _with_crc(body: bytes) -> bytes:
+    return body + crc32c(body).to_bytes(CRC_BYTES, "little")
+
+
+def crc32c(data: bytes) -> int:
+    """CRC-32C (Castagnoli) of some bytes."""
+    return int(google_crc32c.value(data))
+
+
+def decode_chunk(stored: bytes, codec: CodecName) -> bytes:
+    """One packed chunk out of its stored form. ValueError says what is wrong with it."""
+    if not MIN_STORED_BYTES <= len(stored) <= MAX_STORED_BYTES:
+        raise ValueError(f"{len(stored)} stored bytes, a chunk has {MIN_STORED_BYTES} to {MAX_STORED_BYTES}")
+    packed, bad = decode_chunks(stored, np.zeros(1, np.int64), np.array([len(stored)]), codec)
+    if bad:
+        raise ValueError(bad[0])
+    return bytes(packed[0])
+
+
+def decode_chunks(
+    data: bytes, offsets: I64, n_bytes: I64, codec: CodecName, n_threads: int = 1
+) -> tuple[list[memoryview], dict[int, str]]:
+    """Decode many stored chunks that lie in one buffer; zstd in one call that copies none of them.
+
+    offsets, n_bytes [C] int64: inside data, MIN_STORED_BYTES..MAX_STORED_BYTES each; checked by the caller
+    ->  (packed chunks, read-only views of one buffer, in order, empty where bad; position -> what is wrong)
+    """
+    assert type(data) is bytes and offsets.shape == n_bytes.shape, (type(data), offsets.shape, n_bytes.shape)
+    if offsets.size == 0:
+        return [], {}
+    bad = _wrong_crcs(data, offsets, n_bytes)
+    sizes = _declared_sizes(data, offsets, codec)
+    legal = (sizes >= MIN_PACKED_BYTES) & (sizes <= MAX_PACKED_BYTES) & (sizes % 4 == 0)
+    for i in np.flatnonzero(~legal).tolist():
+        bad.setdefault(i, _wrong_size(int(sizes[i])))
+
+    good = np.setdiff1d(np.arange(offsets.size), np.fromiter(bad, np.int64))
+    buffers = _decompress(data, offsets[good], n_bytes[good] - CRC_BYTES, sizes[good], codec, n_threads)
+    for i, buffer in zip(good.tolist(), buffers, strict=True):
+        if not buffer:
+            bad[i] = f"{codec} cannot decode it"
+    joined = b"".join(cast("list[bytes]", buffers))  # BufferSegment is a buffer too; its stub forgets it
+    lengths = np.array([len(buffer) for buffer in buffers], np.int64)
+    ends = np.cumsum(lengths)
+    for i in wrong_masks(joined, (ends - lengths)[lengths > 0], lengths[lengths > 0]).tolist():
+        bad[int(good[lengths > 0][i])] = "its mask, length and coverage disagree"
+
+    view = memoryview(joined)
+    packed = [view[:0]] * offsets.size
+    for i, start, end in zip(good.tolist(), (ends - lengths).tolist(), ends.tolist(), strict=True):
+        packed[i] = view[start:end] if i not in bad else view[:0]
+    return packed, bad
+
+
+def _wrong_crcs(data: bytes, offsets: I64, n_bytes: I64) -> dict[int, str]:
+    """Positions whose stored crc32c differs from the computed one, and both."""
+    bad = {}
+    for i, (start, size) in enumerate(zip(offsets.tolist(), n_bytes.tolist(), strict=True)):
+        end = start + size - CRC_BYTES
+        stored, computed = int.from_bytes(data[end : end + CRC_BYTES], "little"), crc32c(data[start:end])
+        if stored != computed:
+            bad[i] = f"crc32c is {computed:08x}, stored as {stored:08x}"
+    return bad
+
+
+def _declared_sizes(data: bytes, offsets: I64, codec: CodecName) -> I64:
+    """Decoded size that each stored chunk claims. [C] int64, -1 for a frame that is not of our form."""
+    head = np.frombuffer(data, np.uint8)[offsets[:, None] + np.arange(7)].astype(np.int64)
+    if codec == "lz4":
+        size: I64 = head[:, :4] @ np.array([1, 1 << 8, 1 << 16, 1 << 24])
+    else:
+        ours = (head[:, :5] == _ZSTD_HEAD).all(axis=1)
+        size = np.where(ours, (head[:, 5] | head[:, 6] << 8) + 256, -1)
+    return size
+
+
+def _wrong_size(size: int) -> str:
+    if size < 0:
+        return "not a zstd frame with its size in two bytes"
+    return (
+        f"claims {size} bytes; a packed chunk has {MIN_PACKED_BYTES} to {MAX_PACKED_BYTES}, a multiple of 4"
+    )
+
+
+def _decompress(
+    data: bytes, offsets: I64, n_bytes: I64, sizes: I64, codec: CodecName, n_threads: int
+) -> list[Buffer]:
+    """Decoded bodies in order, b"" for one that does not decode to the size it claims."""
+    if codec == "zstd" and offsets.size:  # zstandard 0.25 dies of a division by zero on no frames
+        segments = np.stack([offsets, n_bytes], axis=1).astype("<u8").tobytes()
+        try:
+            batch = zstandard.ZstdDecompressor().multi_decompress_to_buffer(
+                zstandard.BufferWithSegments(data, segments), threads=n_threads
+            )
+            return [batch[i] for i in range(offsets.size)]
+        except zstandard.ZstdError:
+            pass  # a frame with a right crc that is no frame: find it one by one
+    bodies = (data[a : a + n] for a, n in zip(offsets.tolist(), n_bytes.tolist(), strict=True))
+    return [_decompress_one(body, size, codec) for body, size in zip(bodies, sizes.tolist(), strict=True)]
+
+
+def _decompress_one(body: bytes, size: int, codec: CodecName) -> bytes:
+    """The decoded body; b"" if it does not decode to `size` bytes. Never allocates more than `size`."""
+    try:
+        if codec == "zstd":
+            out: bytes = zstandard.ZstdDecompressor().decompress(body)
+        else:
+            out = lz4.block.decompress(body)
+    except (zstandard.ZstdError, lz4.block.LZ4BlockError):
+        return b""
+    return out if len(out) == size else b""
+
+
+def wrong_masks(joined: bytes, starts: I64, sizes: I64) -> I64:
+    """Which packed chunks of a buffer hold a mask that disagrees with their length, or a coverage of 0.
+
+    starts, sizes [C] int64: the chunks follow each other without gaps -> positions [M] int64
+    """
+    if starts.size == 0:
+        return np.empty(0, np.int64)
+    data = np.frombuffer(joined, np.uint8)
+    masks = np.lib.stride_tricks.sliding_window_view(data, MASK_BYTES)[starts].view(np.uint64)
+    n_voxels = np.bitwise_count(masks).sum(axis=1, dtype=np.int64)
+    halves = np.stack([starts, starts + MASK_BYTES], axis=1).ravel() // 4
+    holes = np.logical_or.reduceat(data[3::4] == 0, halves)[1::2]
+    return np.flatnonzero((MASK_BYTES + 4 * n_voxels != sizes) | holes)

@@ -1,0 +1,205 @@
+"""What a world consists of: the journal of a bake that runs, the manifest of one that ended. Text.
+
+    voxtide manifest 1
+    file <key> <bytes> <xxh3-128>                       one per zarr.json, sorted by key
+    region <level> <x> <y> <z> <bytes> <xxh3-128> <chunks> <voxels>    sorted by level, x, y, z
+    end <files> <regions> <xxh3-128 of every byte before this line>
+
+    voxtide journal 1 <voxel_size_m> <codec> <codec level> <codec library version> <parameters> <crc32c>
+    region <level> <x> <y> <z> <bytes> <xxh3-128> <chunks> <voxels> <crc32c of the line before it>
+
+One space between fields, lower-case hex, every line ended by one newline. Each text has exactly
+one spelling: reading writes it again and compares, so that no changed bit goes unseen, be it the case
+of a hex digit. A journal's tail may be torn: it counts up to its first damaged line.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import xxhash
+
+from ..atlas.layout import CHUNK_VOXELS, MAX_LEVEL
+from .codec import MIN_STORED_BYTES, crc32c
+from .errors import WorldError, quoted
+from .region_file import INDEX_BYTES, MAX_REGION_BYTES, N_ENTRIES, region_key
+
+MANIFEST_KEY = "manifest"
+JOURNAL_KEY = "manifest.journal"
+MANIFEST_MAGIC = b"voxtide manifest 1\n"
+JOURNAL_MAGIC = b"voxtide journal 1 "
+MAX_MANIFEST_BYTES = 256 << 20  # about 2.5 million regions
+
+Region = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRecord:
+    """One region file, as the manifest names it."""
+
+    level: int
+    region: Region  # (x, y, z), signed
+    n_bytes: int  # of the file
+    digest: str  # xxh3-128 of the file, 32 lower-case hex digits
+    n_chunks: int
+    n_voxels: int  # occupied ones, of this level
+
+    @property
+    def key(self) -> str:
+        """The file, below the world's folder."""
+        return region_key(self.level, self.region)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One zarr.json, as the manifest names it."""
+
+    key: str
+    n_bytes: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything a finished world consists of."""
+
+    files: tuple[FileRecord, ...]
+    regions: tuple[RegionRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BakeParameters:
+    """What must be the same for a bake to go on where another stopped."""
+
+    voxel_size_m: float
+    codec: str
+    codec_level: int
+    library: str  # the version whose bytes the finished regions hold
+    parameters: str  # the baker's own digest of source and options; no spaces
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What a journal names, up to its first damaged line."""
+
+    bake: BakeParameters
+    regions: dict[tuple[int, Region], RegionRecord]
+    n_good_bytes: int
+
+
+def digest_of(data: bytes) -> str:
+    """xxh3-128 of some bytes, as 32 lower-case hex digits."""
+    return xxhash.xxh3_128_hexdigest(data)
+
+
+def _region_line(record: RegionRecord) -> str:
+    x, y, z = record.region
+    counts = f"{record.n_bytes} {record.digest} {record.n_chunks} {record.n_voxels}"
+    return f"region {record.level} {x} {y} {z} {counts}"
+
+
+def _region_of(line: str) -> RegionRecord:
+    """A region line's record. ValueError if a field is not what it must be."""
+    word, level, x, y, z, n_bytes, digest, n_chunks, n_voxels = line.split(" ")
+    region = (int(x), int(y), int(z))
+    record = RegionRecord(int(level), region, int(n_bytes), digest, int(n_chunks), int(n_voxels))
+    if not 0 <= record.level <= MAX_LEVEL:
+        raise ValueError(f"level {record.level}")
+    region_key(record.level, record.region)
+    if not 1 <= record.n_chunks <= N_ENTRIES:
+        raise ValueError(f"{record.n_chunks} chunks in a region")
+    least = INDEX_BYTES + record.n_chunks * MIN_STORED_BYTES
+    if not least <= record.n_bytes <= MAX_REGION_BYTES:
+        raise ValueError(f"a region of {record.n_bytes} bytes")
+    if not record.n_chunks <= record.n_voxels <= record.n_chunks * CHUNK_VOXELS:
+        raise ValueError(f"{record.n_voxels} voxels in {record.n_chunks} chunks")
+    if word != "region" or len(digest) != 32 or _region_line(record) != line:
+        raise ValueError("not the one way to write it")
+    return record
+
+
+def encode_manifest(files: Iterable[FileRecord], regions: Iterable[RegionRecord]) -> bytes:
+    """The manifest's bytes, whatever the order of its parts."""
+    named = sorted(files, key=lambda f: f.key)
+    ordered = sorted(regions, key=lambda r: (r.level, r.region))
+    lines = [f"file {f.key} {f.n_bytes} {f.digest}\n" for f in named]
+    lines += [f"{_region_line(r)}\n" for r in ordered]
+    body = MANIFEST_MAGIC + "".join(lines).encode("ascii")
+    return body + f"end {len(named)} {len(ordered)} {digest_of(body)}\n".encode("ascii")
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """The manifest, checked down to the last bit. WorldError says what is wrong."""
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise WorldError(MANIFEST_KEY, f"{len(data)} bytes; at most {MAX_MANIFEST_BYTES} are read")
+    if not data.startswith(MANIFEST_MAGIC):
+        raise WorldError(MANIFEST_KEY, f"does not begin with {MANIFEST_MAGIC.decode().strip()!r}")
+    body = data[: data.rfind(b"\nend ") + 1]
+    closing = data[len(body) :].split(b" ")
+    if len(closing) != 4 or closing[3] != f"{digest_of(body)}\n".encode("ascii"):
+        raise WorldError(MANIFEST_KEY, "cut or changed: its closing record does not match what is before it")
+    files, regions = [], []
+    for n, line in enumerate(body.decode("latin-1").split("\n")[1:-1], start=2):
+        try:
+            if line.startswith("file "):
+                _, key, n_bytes, digest = line.split(" ")
+                files.append(FileRecord(key, int(n_bytes), digest))
+            else:
+                regions.append(_region_of(line))
+        except ValueError as error:
+            raise WorldError(MANIFEST_KEY, f"line {n}: {quoted(str(error))}") from None
+    unique = len({(r.level, r.region) for r in regions}) == len(regions)
+    if not unique or not body.isascii() or encode_manifest(files, regions) != data:
+        raise WorldError(MANIFEST_KEY, "not sorted, or not in the one way to write it")
+    return Manifest(tuple(files), tuple(regions))
+
+
+def _sealed(line: str) -> bytes:
+    return f"{line} {crc32c(line.encode('ascii')):08x}\n".encode("ascii")
+
+
+def encode_journal_head(bake: BakeParameters) -> bytes:
+    """The journal's first line. ValueError if the baker's parameters are not one word of ASCII."""
+    word = bake.parameters
+    if not (word.isascii() and word.isprintable() and 1 <= len(word) <= 200 and " " not in word):
+        raise ValueError(f"parameters must be one word of at most 200 ASCII characters, not {quoted(word)}")
+    codec = f"{bake.codec} {bake.codec_level} {bake.library}"
+    return _sealed(f"{JOURNAL_MAGIC.decode()}{bake.voxel_size_m!r} {codec} {bake.parameters}")
+
+
+def encode_journal_record(record: RegionRecord) -> bytes:
+    """One line of the journal."""
+    return _sealed(_region_line(record))
+
+
+def parse_journal(data: bytes) -> Journal:
+    """What a journal names, up to its first damaged line. WorldError if that is its first."""
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise WorldError(JOURNAL_KEY, f"{len(data)} bytes; at most {MAX_MANIFEST_BYTES} are read")
+    head, *lines = data.splitlines(keepends=True) or [b""]
+    regions: dict[tuple[int, Region], RegionRecord] = {}
+    try:
+        size, codec, level, library, parameters = (
+            _open_seal(head).removeprefix(JOURNAL_MAGIC.decode()).split(" ")
+        )
+        bake = BakeParameters(float(size), codec, int(level), library, parameters)
+        if encode_journal_head(bake) != head:
+            raise ValueError("not the one way to write it")
+    except ValueError as error:
+        raise WorldError(JOURNAL_KEY, f"its first line is damaged: {quoted(str(error))}") from None
+    n_good_bytes = len(head)
+    for line in lines:
+        try:
+            record = _region_of(_open_seal(line))
+        except ValueError:
+            break  # the tail of a bake that died while writing it; its region is baked again
+        regions[record.level, record.region] = record
+        n_good_bytes += len(line)
+    return Journal(bake, regions, n_good_bytes)
+
+
+def _open_seal(line: bytes) -> str:
+    """A journal line without its crc. ValueError if the crc is not that of the line."""
+    text = line.decode("ascii")[:-10]
+    if _sealed(text) != line:
+        raise ValueError("its crc32c does not match")
+    return text
