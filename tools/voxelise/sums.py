@@ -65,23 +65,25 @@ def order_of(voxels: NDArray[np.integer]) -> I64:
     return np.lexsort((voxels[:, 0], voxels[:, 1], voxels[:, 2]))
 
 
-def merge(parts: Sequence[Sums]) -> Sums:
-    """Add up sums. Each voxel comes out once, in (z, y, x) order, whatever the order of the parts."""
-    if len(parts) < 2:
-        return parts[0] if parts else empty()
-    voxels = np.concatenate([p.voxels for p in parts])
-    order = order_of(voxels)
-    voxels = voxels[order]
+def collapse(raw: Sums) -> Sums:
+    """Add up what falls into the same voxel. -> each voxel once, in (z, y, x) order."""
+    order = order_of(raw.voxels)
+    if not order.size:
+        return empty()
+    voxels = raw.voxels.take(order, axis=0)
     fresh = np.ones(len(voxels), bool)
     fresh[1:] = (voxels[1:] != voxels[:-1]).any(1)
     starts = np.flatnonzero(fresh)
-    if not starts.size:
-        return empty()
-    n, weight, colour = (
-        np.add.reduceat(np.concatenate([getattr(p, name) for p in parts])[order], starts)
-        for name in ("n", "weight", "colour")
-    )
+    n, weight, colour = (np.add.reduceat(a.take(order, axis=0), starts) for a in (raw.n, raw.weight, raw.colour))
     return Sums(voxels[starts], n, weight, colour)
+
+
+def merge(parts: Sequence[Sums]) -> Sums:
+    """Add up collapsed sums: the same result whatever the order and the number of the parts."""
+    if len(parts) < 2:
+        return parts[0] if parts else empty()
+    columns = (np.concatenate([getattr(p, name) for p in parts]) for name in ("voxels", "n", "weight", "colour"))
+    return collapse(Sums(*columns))
 
 
 def mean_srgb(summed: Sums) -> NDArray[np.uint8]:
