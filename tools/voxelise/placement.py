@@ -1,0 +1,69 @@
+"""Where a source lies in the world: scale, up axis, offset, crop."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...atlas.layout import ORIGIN_BITS
+from ..errors import UserError
+
+# World axes are right-handed with z up. Rows say which source axis becomes world x, y, z, and its sign.
+ROTATION_OF_UP = {
+    "z": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "y": ((1, 0, 0), (0, 0, -1), (0, 1, 0)),  # (x, y, z) -> (x, -z, y)
+    "-y": ((1, 0, 0), (0, 0, 1), (0, -1, 0)),  # (x, y, z) -> (x, z, -y)
+}
+
+Metres = tuple[float, float, float]
+Box = tuple[NDArray[np.int64], NDArray[np.int64]]  # lowest voxel, highest voxel exclusive; [3] each
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Source units -> world metres: `rotation @ p * scale + offset_m`; then voxels of voxel_size_m."""
+
+    voxel_size_m: float
+    scale: float = 1.0  # metres per source unit
+    rotation: tuple[tuple[int, int, int], ...] = ROTATION_OF_UP["z"]  # a signed permutation
+    offset_m: Metres = (0.0, 0.0, 0.0)
+    bounds_m: tuple[Metres, Metres] | None = None  # crop: lowest corner, highest corner exclusive
+
+    def crop(self) -> Box:
+        """Voxels that may be written: those whose centre lies in bounds_m, else the addressable world.
+
+        Two crops that share a face share no voxel and leave none out.
+        """
+        half = 1 << ORIGIN_BITS
+        if self.bounds_m is None:
+            return np.full(3, -half, np.int64), np.full(3, half, np.int64)
+        edges = np.ceil(np.asarray(self.bounds_m, np.float64) / self.voxel_size_m - 0.5)
+        lo, hi = np.clip(edges, -half, half).astype(np.int64)
+        return lo, hi
+
+
+def turn(vectors: NDArray[np.floating], placement: Placement) -> NDArray[np.floating]:
+    """Rotate [..., 3] vectors from source axes to world axes; exact, because it only swaps and negates."""
+    out = np.empty_like(vectors)
+    for axis, row in enumerate(placement.rotation):
+        source_axis = next(i for i, sign in enumerate(row) if sign)
+        np.multiply(vectors[..., source_axis], row[source_axis], out=out[..., axis])
+    return out
+
+
+def to_voxels(positions: NDArray[np.floating], placement: Placement) -> NDArray[np.float64]:
+    """Source positions [N, 3] -> world positions in voxels [N, 3] float64; its floor is the voxel."""
+    metres = turn(positions.astype(np.float64), placement) * placement.scale
+    return (metres + np.asarray(placement.offset_m, np.float64)) / placement.voxel_size_m
+
+
+def check_addressable(lowest: NDArray[np.float64], highest: NDArray[np.float64], voxel_size_m: float) -> None:
+    """UserError if coordinates [3] in voxels lie outside the addressable world."""
+    half = 1 << ORIGIN_BITS
+    if not (np.all(lowest >= -half) and np.all(highest < half)):
+        far_m = float(np.max(np.abs([lowest, highest]))) * voxel_size_m
+        raise UserError(
+            f"the source reaches {far_m:.6g} m from the origin, and {voxel_size_m:g} m voxels can only be "
+            f"addressed within {half * voxel_size_m:.6g} m: use --voxel-size "
+            f"{far_m / half * 1.05:.2g} or more, a smaller --scale, another --at, or crop with --bounds"
+        )

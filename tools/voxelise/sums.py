@@ -1,0 +1,92 @@
+"""Sparse sums per voxel: integers only, so that any order of adding gives the same result."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...atlas.lod import SRGB_OF_LINEAR
+
+I64 = NDArray[np.int64]
+
+MAX_KEY = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What M voxels received, each voxel once.
+
+    voxels [M, 3] int32 world voxels; n [M] int64 contributions; weight [M] int64 their weights, added up;
+    colour [M, 3] int64 weight times linear light (`lod.LINEAR_OF_SRGB`), added up.
+    """
+
+    voxels: NDArray[np.int32]
+    n: I64
+    weight: I64
+    colour: I64
+
+
+def empty() -> Sums:
+    """No voxels."""
+    one = np.empty(0, np.int64)
+    return Sums(np.empty((0, 3), np.int32), one, one, np.empty((0, 3), np.int64))
+
+
+def keys(voxels: NDArray[np.integer], lowest: I64, size: I64) -> I64:
+    """One int64 per voxel [M, 3] of a box, in (z, y, x) order. The box must hold fewer than MAX_KEY cells."""
+    x, y, z = (voxels[:, axis].astype(np.int64) - lowest[axis] for axis in range(3))
+    return (z * size[1] + y) * size[0] + x
+
+
+def voxels_of(key: I64, lowest: I64, size: I64) -> NDArray[np.int32]:
+    """Inverse of `keys`. [M] int64 -> [M, 3] int32."""
+    out = np.empty((key.size, 3), np.int32)
+    row, x = np.divmod(key, size[0])
+    z, y = np.divmod(row, size[1])
+    for axis, value in enumerate((x, y, z)):
+        out[:, axis] = value + lowest[axis]
+    return out
+
+
+def n_cells(size: I64) -> int:
+    """Cells of a box of size [3], as a Python integer, which cannot overflow."""
+    return int(size[0]) * int(size[1]) * int(size[2])
+
+
+def order_of(voxels: NDArray[np.integer]) -> I64:
+    """A permutation that brings voxels [M, 3] into (z, y, x) order."""
+    if not len(voxels):
+        return np.empty(0, np.int64)
+    lowest, highest = voxels.min(0).astype(np.int64), voxels.max(0).astype(np.int64)
+    size = highest - lowest + 1
+    if n_cells(size) < MAX_KEY:
+        return np.argsort(keys(voxels, lowest, size))
+    return np.lexsort((voxels[:, 0], voxels[:, 1], voxels[:, 2]))
+
+
+def collapse(raw: Sums) -> Sums:
+    """Add up what falls into the same voxel. -> each voxel once, in (z, y, x) order."""
+    order = order_of(raw.voxels)
+    if not order.size:
+        return empty()
+    voxels = raw.voxels.take(order, axis=0)
+    fresh = np.ones(len(voxels), bool)
+    fresh[1:] = (voxels[1:] != voxels[:-1]).any(1)
+    starts = np.flatnonzero(fresh)
+    n, weight, colour = (np.add.reduceat(a.take(order, axis=0), starts) for a in (raw.n, raw.weight, raw.colour))
+    return Sums(voxels[starts], n, weight, colour)
+
+
+def merge(parts: Sequence[Sums]) -> Sums:
+    """Add up collapsed sums: the same result whatever the order and the number of the parts."""
+    if len(parts) < 2:
+        return parts[0] if parts else empty()
+    columns = (np.concatenate([getattr(p, name) for p in parts]) for name in ("voxels", "n", "weight", "colour"))
+    return collapse(Sums(*columns))
+
+
+def mean_srgb(summed: Sums) -> NDArray[np.uint8]:
+    """Weighted mean colours of sums whose weights are at least 1. -> [M, 3] uint8 sRGB, rounded half up."""
+    weight = summed.weight[:, None]
+    return SRGB_OF_LINEAR[(2 * summed.colour + weight) // (2 * weight)]

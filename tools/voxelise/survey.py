@@ -1,0 +1,83 @@
+"""One look at all items before the work: what counts as a floater, and is the voxel size sane."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UserError
+from ..sources.source import Gaussians
+from .gaussians import MIN_ALPHA, Limits, reach_voxels
+from .placement import Placement
+
+MAX_CELLS = 1 << 31  # that a bake may look at
+MAX_SIGMA_VOXELS = 12_000  # a longer one would cover a box of more than 2^48 cells
+ROWS_PER_CELL = 16  # a row of cells that turns out to be empty costs less than a covered cell
+
+
+def limits_of(
+    batches: Iterable[Gaussians], placement: Placement, min_opacity: float, max_sigma_m: float | None
+) -> Limits:
+    """Look at every Gaussian once and say which are floaters; UserError if the voxels are far too small.
+
+    max_sigma_m None: a Gaussian is huge when its largest sigma is above 5 % of the scene (the longest axis of
+    what lies between the 1st and the 99th percentile of the means of Gaussians that are not faint), and also
+    above 10 times the median of the largest sigmas, so that a scene of a few Gaussians keeps them all.
+    """
+    faint = max(min_opacity, MIN_ALPHA)
+    means, reaches, sigmas = [], [], []
+    for batch in batches:
+        strong = batch.opacities >= faint
+        means.append(batch.positions[strong])
+        sigmas.append(batch.scales[strong].max(1, initial=0))
+        reaches.append(reach_voxels(batch.scales[strong], batch.opacities[strong], placement).astype(np.float32))
+    sigma = np.concatenate([np.empty(0, np.float32), *sigmas]).astype(np.float64) * placement.scale
+    largest = MAX_SIGMA_VOXELS * placement.voxel_size_m
+    if max_sigma_m is None:
+        max_sigma_m = _usual_sigma(np.concatenate(means), sigma, placement.scale) if sigma.size else largest
+    limits = Limits(min_opacity, min(max_sigma_m, largest))
+    if sigma.size:
+        check_work(np.concatenate(reaches)[sigma <= limits.max_sigma_m], placement.voxel_size_m)
+    return limits
+
+
+def _usual_sigma(means: NDArray[np.float32], sigma: NDArray[np.float64], scale: float) -> float:
+    """The larger of 5 % of the scene and 10 median sigmas, in metres. Order statistics: order-independent."""
+    n = len(means)
+    low, high = n // 100, n - 1 - n // 100
+    ranked = np.partition(means.astype(np.float64), [low, high], axis=0)
+    extent = float((ranked[high] - ranked[low]).max()) * scale
+    return max(0.05 * extent, 10 * float(np.partition(sigma, n // 2)[n // 2]))
+
+
+def cells_estimate(reach: NDArray[np.float32], factor: float) -> float:
+    """Cells that Gaussians of these half widths [N, 3] cost to look at, were voxels `factor` times wider."""
+    width = 1 + (2 * reach.astype(np.float64) - 1) / factor
+    rows = width.max(1, initial=0) ** 2
+    return float(np.sum(width.prod(1) + rows / ROWS_PER_CELL))
+
+
+def check_work(reach: NDArray[np.float32], voxel_size_m: float) -> None:
+    """UserError, with a voxel size that works, if the cells to look at are absurdly many."""
+    cells = cells_estimate(reach, 1)
+    if cells > MAX_CELLS:
+        factor = 1.25
+        while cells_estimate(reach, factor) > MAX_CELLS:
+            factor *= 1.25
+        raise UserError(too_fine(cells, voxel_size_m, voxel_size_m * factor))
+
+
+def too_fine(cells: float, voxel_size_m: float, better_m: float) -> str:
+    """The message for a voxel size far below what the source can fill."""
+    return (
+        f"{voxel_size_m:g} m voxels mean about {cells:.2g} cells to fill, and {MAX_CELLS:.2g} is the limit: "
+        f"use --voxel-size {better_m:.2g} or crop with --bounds"
+    )
+
+
+def check_cells(n_cells: int, placement: Placement) -> None:
+    """UserError if n cells of a voxel file, each `scale` wide, would fill absurdly many voxels."""
+    width = max(placement.scale / placement.voxel_size_m, 1.0)
+    if n_cells * width**3 > MAX_CELLS:
+        better_m = placement.scale / (MAX_CELLS / n_cells) ** (1 / 3)
+        raise UserError(too_fine(n_cells * width**3, placement.voxel_size_m, better_m * 1.1))

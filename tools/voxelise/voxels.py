@@ -1,0 +1,70 @@
+"""Cells of a voxel file to voxels of the world: cells as large as a voxel are copied exactly.
+
+A larger cell fills the voxels whose centres it holds, so neighbours share none and leave no gap. A smaller one
+goes to the voxel that holds its centre: colours and coverages are averaged.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...atlas.lod import LINEAR_OF_SRGB
+from ..sources.source import Voxels
+from . import sums
+from .placement import Placement, check_addressable, to_voxels
+from .sums import Sums
+
+I64 = NDArray[np.int64]
+
+SNAP = 1 << 20  # per voxel: edges are rounded to this, so that 0.3 / 0.1 is three voxels
+PENDING = 1 << 22  # voxels filled at a time
+
+
+def spans(batch: Voxels, placement: Placement) -> tuple[I64, I64]:
+    """Voxels that each cell fills: lowest [N, 3], highest exclusive [N, 3], at least one voxel each."""
+    corners = [to_voxels((batch.voxels + step).astype(np.float64), placement) for step in (0, 1)]
+    low, high = (np.rint(f(*corners) * SNAP) / SNAP for f in (np.minimum, np.maximum))
+    if placement.bounds_m is None and len(low):
+        check_addressable(low.min(0), high.max(0) - 0.5, placement.voxel_size_m)
+    reach = float(1 << 40)  # beyond any crop; keeps the integers below from overflowing
+    if placement.scale >= placement.voxel_size_m * (1 - 1e-9):
+        first, last = np.ceil(low - 0.5), np.ceil(high - 0.5)
+    else:
+        first = np.floor((low + high) / 2)
+        last = first + 1
+    return tuple(np.clip(edge, -reach, reach).astype(np.int64) for edge in (first, last))  # type: ignore[return-value]
+
+
+def voxelise(batch: Voxels, placement: Placement) -> tuple[list[Sums], int]:
+    """Cells -> (sums weighted by coverage, to be merged; how many cells lay outside the crop)."""
+    first, last = spans(batch, placement)
+    lowest, highest = placement.crop()
+    first, last = np.maximum(first, lowest), np.minimum(last, highest)
+    inside = (first < last).all(1)
+    first, size, rgba = first[inside], (last - first)[inside], batch.rgba[inside]
+    return list(_filled(first, size, rgba)), int((~inside).sum())
+
+
+def _filled(first: I64, size: I64, rgba: NDArray[np.uint8]) -> Iterator[Sums]:
+    """Cells as boxes of voxels [N, 3] -> their voxels, about PENDING at a time."""
+    n = size.prod(1)
+    end = np.cumsum(n)
+    for at in range(0, int(end[-1]) if end.size else 0, PENDING):
+        stop = min(at + PENDING, int(end[-1]))
+        lo, hi = np.searchsorted(end, [at, stop - 1], side="right") + [0, 1]
+        begin = end[lo:hi] - n[lo:hi]
+        counts = np.minimum(end[lo:hi], stop) - np.maximum(begin, at)
+        cell = np.repeat(np.arange(lo, hi), counts)
+        rest, x = np.divmod(np.arange(at, stop) - np.repeat(begin, counts), size[cell, 0])
+        z, y = np.divmod(rest, size[cell, 1])
+        voxels = (first[cell] + np.stack([x, y, z], axis=-1)).astype(np.int32)
+        coverage = rgba[cell, 3].astype(np.int64)
+        light = LINEAR_OF_SRGB[rgba[cell, :3]].astype(np.int64) * coverage[:, None]
+        yield sums.collapse(Sums(voxels, np.ones(len(cell), np.int64), coverage, light))
+
+
+def resolve(summed: Sums) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+    """Every voxel that holds a cell is solid: ([M] True, [M] mean coverage of its cells)."""
+    coverage = (2 * summed.weight + summed.n) // (2 * summed.n)
+    return np.ones(len(summed.n), bool), coverage.clip(1, 255).astype(np.uint8)
