@@ -1,6 +1,7 @@
 """voxtide: bake worlds, look at them, measure them."""
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -43,6 +44,9 @@ def main(argv: list[str] | None = None) -> int:
     except WorldError as error:
         print(f"voxtide: {error}", file=sys.stderr)
         return EXIT_DATA
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
     except KeyboardInterrupt:
         print("voxtide: interrupted", file=sys.stderr)
         return 130

@@ -88,9 +88,9 @@ def framed_pose(world: World, size: tuple[int, int], fov_deg: float, turn: float
 
 
 def body(world: World) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where a world's voxels are, coarsely: corners of cubes in metres and how much each holds.
+    """Where a world's voxels are, coarsely: their low and high corners in metres, and how much each holds.
 
-    -> ([N, 3] float64 metres, [N] float64 coverage), from the finest level of at most MAX_FRAMING_VOXELS
+    -> ([2 N, 3] float64 metres, [2 N] float64 coverage), from the finest level of at most MAX_FRAMING_VOXELS
     """
     for level in range(world.meta.n_levels):
         records = [r for r in world.regions if r.level == level]
@@ -98,7 +98,7 @@ def body(world: World) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             break
     voxels, weights = _voxels_of(world, records)
     width = 2**level * world.meta.voxel_size_m
-    return (voxels + 0.5) * width, weights
+    return np.concatenate([voxels, voxels + 1]) * width, np.concatenate([weights, weights])
 
 
 def _voxels_of(world: World, records: list[RegionRecord]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

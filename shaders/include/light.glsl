@@ -11,7 +11,7 @@ vec3 to_srgb(vec3 c) {
 
 const vec3 SKY_ZENITH = vec3(0.16, 0.33, 0.66);
 const vec3 SKY_HORIZON = vec3(0.62, 0.74, 0.86);
-const vec3 GROUND = vec3(0.33, 0.31, 0.29);
+const vec3 GROUND = vec3(0.40, 0.41, 0.42);
 const vec3 SUN = vec3(1.0, 0.93, 0.80);
 
 vec3 sky(vec3 direction, vec3 sun) {
@@ -24,7 +24,7 @@ vec3 sky(vec3 direction, vec3 sun) {
 
 // Colours of a scan carry the light of the day it was taken, so ambient is strong and the sun gentle.
 vec3 lit(vec3 albedo, vec3 normal, vec3 sun, float open, float sunny) {
-    vec3 ambient = mix(vec3(0.50, 0.47, 0.44), vec3(0.72, 0.78, 0.88), 0.5 + 0.5 * normal.z);
+    vec3 ambient = mix(vec3(0.50, 0.48, 0.46), vec3(0.74, 0.79, 0.87), 0.5 + 0.5 * normal.z);
     float direct = max(dot(normal, sun), 0.0) * sunny;
     return albedo * (ambient * open + SUN * 0.62 * direct);
 }

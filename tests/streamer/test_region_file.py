@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from voxtide.atlas.address import chunk_of_morton, morton_of_chunk
 from voxtide.streamer import region_file as rf
 from voxtide.streamer.codec import CODECS, MAX_STORED_BYTES, MIN_STORED_BYTES, decode_chunks

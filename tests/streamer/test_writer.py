@@ -7,13 +7,12 @@ import sys
 
 import numpy as np
 import pytest
-from worlds import levels_of, make_world, regions_of, surface
-
 from voxtide.streamer import files
 from voxtide.streamer.errors import WorldError
 from voxtide.streamer.verify import verify
 from voxtide.streamer.world import open_world
 from voxtide.streamer.writer import WorldWriter, write_region_file
+from worlds import levels_of, make_world, regions_of, surface
 
 VOXELS, RGBA = surface(400, 300)
 TASKS = [(k, *task) for k, level in enumerate(levels_of(VOXELS, RGBA)) for task in regions_of(*level)]

@@ -7,6 +7,8 @@ from pathlib import Path
 from ...app.camera import Pose
 from ..errors import UserError
 
+Triple = tuple[float, float, float]
+
 MAX_SIDE = 16384  # pixels; what every GL 4.5 driver's textures allow
 
 
@@ -48,6 +50,26 @@ def positive(text: str) -> float:
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
     return value
+
+
+def number(text: str) -> float:
+    return numbers(text, 1, "a number")[0]
+
+
+def count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a count from 1")
+    return int(text)
+
+
+def triple(text: str) -> Triple:
+    x, y, z = numbers(text, 3, "three numbers x,y,z")
+    return x, y, z
+
+
+def box(text: str) -> tuple[Triple, Triple]:
+    a, b, c, d, e, f = numbers(text, 6, "two corners x0,y0,z0,x1,y1,z1")
+    return (a, b, c), (d, e, f)
 
 
 def angle(text: str) -> float:

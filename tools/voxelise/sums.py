@@ -74,7 +74,9 @@ def collapse(raw: Sums) -> Sums:
     fresh = np.ones(len(voxels), bool)
     fresh[1:] = (voxels[1:] != voxels[:-1]).any(1)
     starts = np.flatnonzero(fresh)
-    n, weight, colour = (np.add.reduceat(a.take(order, axis=0), starts) for a in (raw.n, raw.weight, raw.colour))
+    n, weight, colour = (
+        np.add.reduceat(a.take(order, axis=0), starts) for a in (raw.n, raw.weight, raw.colour)
+    )
     return Sums(voxels[starts], n, weight, colour)
 
 
@@ -82,7 +84,9 @@ def merge(parts: Sequence[Sums]) -> Sums:
     """Add up collapsed sums: the same result whatever the order and the number of the parts."""
     if len(parts) < 2:
         return parts[0] if parts else empty()
-    columns = (np.concatenate([getattr(p, name) for p in parts]) for name in ("voxels", "n", "weight", "colour"))
+    columns = (
+        np.concatenate([getattr(p, name) for p in parts]) for name in ("voxels", "n", "weight", "colour")
+    )
     return collapse(Sums(*columns))
 
 
