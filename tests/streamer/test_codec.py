@@ -10,7 +10,6 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from voxtide.atlas.chunk import MAX_PACKED_BYTES, pack
 from voxtide.streamer import codec
 

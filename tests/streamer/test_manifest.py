@@ -1,7 +1,6 @@
 """The manifest and the journal: every bit counts, and a torn tail costs only the tail."""
 
 import pytest
-
 from voxtide.streamer import manifest as mf
 from voxtide.streamer.errors import WorldError
 
