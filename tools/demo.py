@@ -89,4 +89,3 @@ def _is_whole(world: Path) -> bool:
         return verify(world).ok
     except WorldError:
         return False
-

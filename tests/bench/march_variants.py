@@ -14,22 +14,38 @@ Patch = tuple[str, str]
 
 VARIANTS: dict[str, list[Patch]] = {
     "march": [],
-    "without the stack of ancestors": [("slot = stack[min(level, u_root_level)];", "level = u_root_level + 1;")],
+    "without the stack of ancestors": [
+        ("slot = stack[min(level, u_root_level)];", "level = u_root_level + 1;")
+    ],
     "without 2^3 skips": [("int((word >> corner & 0x00330033u) == 0u)", "0")],
-    "without 4^3 and 2^3 skips": [("((mask.x | mask.y) == 0u ? 2 : int((word >> corner & 0x00330033u) == 0u))", "0")],
+    "without 4^3 and 2^3 skips": [
+        ("((mask.x | mask.y) == 0u ? 2 : int((word >> corner & 0x00330033u) == 0u))", "0")
+    ],
     "without mirrored octants": [
         ("ivec3 mirror = -ivec3(lessThan(ray.direction, vec3(0)));", "ivec3 mirror = ivec3(0);"),
-        ("vec3 speed = abs(ray.direction);", "vec3 speed = ray.direction; bvec3 down = lessThan(speed, vec3(0));"),
+        (
+            "vec3 speed = abs(ray.direction);",
+            "vec3 speed = ray.direction; bvec3 down = lessThan(speed, vec3(0));",
+        ),
         ("lessThan(speed, vec3(1e-12))", "lessThan(abs(speed), vec3(1e-12))"),
-        ("    float t = max(max(enter", "    vec3 e2 = min(enter, leave); leave = max(enter, leave); enter = e2;\n    float t = max(max(enter"),
+        (
+            "    float t = max(max(enter",
+            "    vec3 e2 = min(enter, leave); leave = max(enter, leave); enter = e2;\n    float t = max(max(enter",
+        ),
         ("if (stepped.x != 0) p.x = begin.x;", "if (stepped.x != 0) p.x = down.x ? end.x - 1 : begin.x;"),
         ("if (stepped.y != 0) p.y = begin.y;", "if (stepped.y != 0) p.y = down.y ? end.y - 1 : begin.y;"),
         ("if (stepped.z != 0) p.z = begin.z;", "if (stepped.z != 0) p.z = down.z ? end.z - 1 : begin.z;"),
-        ("ivec3 high = ((p >> size) + 1) << size;", "ivec3 low = (p >> size) << size, high = low + (1 << size);"),
+        (
+            "ivec3 high = ((p >> size) + 1) << size;",
+            "ivec3 low = (p >> size) << size, high = low + (1 << size);",
+        ),
         ("(vec3(high - eye) - frac)", "(vec3(mix(high, low, down) - eye) - frac)"),
         ("+ eye, p, high - 1);", "+ eye, low, high - 1);"),
         ("mix(next, high, equal", "mix(next, mix(high, low - 1, down), equal"),
-        ("inside = all(lessThan(next, end));", "inside = all(lessThan(next, end)) && all(greaterThanEqual(next, begin));"),
+        (
+            "inside = all(lessThan(next, end));",
+            "inside = all(lessThan(next, end)) && all(greaterThanEqual(next, begin));",
+        ),
     ],
     "with a beam pre-pass that costs nothing": [
         ("Hit no_hit(int steps)", "float beam_start = 0.0;\nHit no_hit(int steps)"),
@@ -65,5 +81,5 @@ def compile_variant(ctx: moderngl.Context, patches: list[Patch]) -> moderngl.Com
         program = compile_compute(ctx, "march.comp")
     finally:
         shaders.read = read
-    assert used == {old for old, _ in patches}, f"nothing to patch: {({o for o, _ in patches} - used)}"
+    assert used == {old for old, _ in patches}, f"nothing to patch: { ({o for o, _ in patches} - used) }"
     return program

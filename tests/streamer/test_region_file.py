@@ -1,15 +1,13 @@
 """The bytes of a region: what goes in comes out, and an index that lies is refused."""
 
-import struct
-
-import google_crc32c
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lies import LYING_INDICES, put, with_index
 from voxtide.atlas.address import chunk_of_morton, morton_of_chunk
 from voxtide.streamer import region_file as rf
-from voxtide.streamer.codec import CODECS, MAX_STORED_BYTES, MIN_STORED_BYTES, decode_chunks
+from voxtide.streamer.codec import CODECS, decode_chunks
 
 
 def chunk_of(seed, n_voxels):
@@ -25,14 +23,6 @@ def chunk_of(seed, n_voxels):
 def region(codes=(0, 5, 77, 4095), codec="zstd"):
     chunks = [chunk_of(code, 1 + code % 90) for code in codes]
     return chunks, rf.encode(np.array(codes), chunks, codec)
-
-
-def with_index(data, edit):
-    """The region with its index entries changed by edit(entries [16, 16, 16, 2] z, y, x) and sealed again."""
-    entries = np.frombuffer(data[-rf.INDEX_BYTES : -4], "<u8").reshape(16, 16, 16, 2).copy()
-    edit(entries)
-    index = entries.tobytes()
-    return data[: -rf.INDEX_BYTES] + index + struct.pack("<I", google_crc32c.value(index))
 
 
 def parse(data):
@@ -79,48 +69,9 @@ def test_any_flipped_bit_of_the_index_is_found(bit):
         rf.parse_index(bytes(tail), len(data))
 
 
-def put(z, y, x, offset=None, n_bytes=None):
-    def edit(entries):
-        if offset is not None:
-            entries[z, y, x, 0] = offset
-        if n_bytes is not None:
-            entries[z, y, x, 1] = n_bytes
-
-    return edit
-
-
-def swap(entries):
-    entries[0, 0, 0], entries[0, 0, 3] = entries[0, 0, 3].copy(), entries[0, 0, 0].copy()
-
-
-def chain_wraps(entries):
-    entries[0, 0, 0, 1] = (1 << 64) - 2
-    entries[15, 15, 15] = [(1 << 64) - 2, 40]
-
-
-HOSTILE = {
-    "offset absent": (put(0, 0, 0, offset=rf.ABSENT), "half absent"),
-    "length absent": (put(0, 0, 0, n_bytes=rf.ABSENT), "half absent"),
-    "half absent where nothing was": (put(9, 9, 9, n_bytes=20), "half absent"),
-    "length 0": (put(0, 0, 0, n_bytes=0), "length outside"),
-    "length 13": (put(0, 0, 0, n_bytes=MIN_STORED_BYTES - 1), "length outside"),
-    "length of a bomb": (put(0, 0, 0, n_bytes=MAX_STORED_BYTES + 1), "length outside"),
-    "length 2^40": (put(15, 15, 15, n_bytes=1 << 40), "length outside"),
-    "sum beyond 2^64": (chain_wraps, "length outside"),
-    "outside the file": (put(15, 15, 15, offset=1 << 40), "does not start"),
-    "negative when signed": (put(15, 15, 15, offset=(1 << 64) - 3), "does not start"),
-    "overlap": (put(15, 15, 15, offset=0), "does not start"),
-    "gap": (put(0, 0, 0, offset=1), "does not start"),
-    "longer than the file": (put(15, 15, 15, n_bytes=9000), "add up"),
-    "one chunk forgotten": (put(15, 15, 15, rf.ABSENT, rf.ABSENT), "add up"),
-    "two entries swapped": (swap, "does not start"),
-    "nothing at all": (lambda entries: entries.fill(rf.ABSENT), "add up"),
-}
-
-
-@pytest.mark.parametrize("case", HOSTILE)
+@pytest.mark.parametrize("case", LYING_INDICES)
 def test_an_index_that_lies_is_refused_though_its_crc_is_right(case):
-    edit, message = HOSTILE[case]
+    edit, message = LYING_INDICES[case]
     with pytest.raises(ValueError, match=message):
         parse(with_index(region()[1], edit))
 

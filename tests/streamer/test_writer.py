@@ -272,13 +272,59 @@ def test_a_failing_disk_leaves_a_bake_that_resumes(tmp_path, monkeypatch, call, 
         writer.write_region(*TASKS[0])
         monkeypatch.setattr(files.os, call, failing)
         with pytest.raises(OSError, match="No space left") as caught:
-            for task in TASKS[1:]:
-                writer.write_region(*task)
+            list(map(writer.write_region, *zip(*TASKS[1:], strict=True)))
         assert str(tmp_path / "w") in str(caught.value) and len(calls) >= nth
         monkeypatch.undo()
-    assert not [p for p in (tmp_path / "w").rglob("*.tmp")]
+    assert not list((tmp_path / "w").rglob("*.tmp"))
     bake(tmp_path / "w", TASKS[:4], resume=True)
     assert tree(tmp_path / "w") == tree(tmp_path / "whole")
+
+
+def test_nothing_is_named_before_it_is_on_the_disk(tmp_path, monkeypatch):
+    """The order that a power cut needs: data flushed, renamed, folder flushed, and only then named."""
+    log = []
+
+    def logged(name):
+        real = getattr(os, name)
+
+        def inner(*args, **kwargs):
+            target = args[0] if isinstance(args[0], str) else os.readlink(f"/proc/self/fd/{args[0]}")
+            log.append((name, os.path.basename(target)))
+            return real(*args, **kwargs)
+
+        return inner
+
+    with WorldWriter(tmp_path, voxel_size_m=0.05) as writer:
+        writer.write_region(*TASKS[0])
+        for name in ("write", "fsync", "rename", "unlink"):
+            monkeypatch.setattr(os, name, logged(name))
+        place = writer.write_region(*TASKS[1]).key.split("/")
+        order = [(call, "temp" if name.endswith(".tmp") else name) for call, name in log]
+        flushed_folders = order[: order.index(("write", "temp"))]  # the new folders on the way
+        assert {call for call, _ in flushed_folders} <= {"fsync"}
+        assert order[len(flushed_folders) :] == [
+            ("write", "temp"),
+            ("fsync", "temp"),
+            ("rename", "temp"),
+            ("fsync", place[-2]),
+            ("write", "manifest.journal"),
+            ("fsync", "manifest.journal"),
+        ]
+        log.clear()
+        for task in TASKS[2:]:
+            writer.write_region(*task)
+        log.clear()
+        writer.finish(**END)
+    assert log[-6:-2] == [
+        ("write", log[-6][1]),
+        ("fsync", log[-6][1]),
+        ("rename", log[-6][1]),
+        ("fsync", tmp_path.name),
+    ]
+    assert log[-6][1].startswith(".manifest.") and log[-2:] == [
+        ("unlink", "manifest.journal"),
+        ("fsync", tmp_path.name),
+    ]
 
 
 def test_finish_refuses_what_no_reader_would_take(tmp_path):
