@@ -30,7 +30,9 @@ def limits_of(
         strong = batch.opacities >= faint
         means.append(batch.positions[strong])
         sigmas.append(batch.scales[strong].max(1, initial=0))
-        reaches.append(reach_voxels(batch.scales[strong], batch.opacities[strong], placement).astype(np.float32))
+        reaches.append(
+            reach_voxels(batch.scales[strong], batch.opacities[strong], placement).astype(np.float32)
+        )
     sigma = np.concatenate([np.empty(0, np.float32), *sigmas]).astype(np.float64) * placement.scale
     largest = MAX_SIGMA_VOXELS * placement.voxel_size_m
     if max_sigma_m is None:
