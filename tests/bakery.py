@@ -1,7 +1,6 @@
 """Small sources made in memory, and a world read back whole."""
 
 import numpy as np
-
 from voxtide.atlas import address, chunk
 from voxtide.streamer.world import open_world
 from voxtide.tools.sources import Gaussians, Points, Source, Voxels

@@ -5,7 +5,6 @@ import itertools
 import bakery
 import numpy as np
 import pytest
-
 from voxtide.atlas.lod import LINEAR_OF_SRGB
 from voxtide.tools.errors import UserError
 from voxtide.tools.voxelise import gaussians, sums
@@ -43,7 +42,7 @@ def twin(batch, low, high):
         distance = (np.maximum(along - 0.5, 0) / np.maximum(sigma, 1 / 1024)) ** 2
         exponent = distance.sum(-1)
         exponent[tuple(np.floor(mean).astype(int) - low)] = 0
-        alpha = opacity * np.exp(-exponent / 2)
+        alpha = opacity * np.exp(-np.minimum(exponent, 99) / 2)
         depth += np.where(alpha < 1 / 32, 0, -np.log1p(-np.minimum(alpha, 0.999)))
     return depth.transpose(2, 1, 0)
 
@@ -67,10 +66,10 @@ def test_depths_agree_with_the_twin(rng):
     x, y, z = (total.voxels - low).T
     got[z, y, x] = total.weight / gaussians.TAU_ONE
     # A table of 1/1024 steps: half a step of tau, and of q where tau is steep, per Gaussian that contributes.
-    assert np.abs(got - expected).max() < 0.05, np.abs(got - expected).max()
+    assert np.abs(got - expected).max() < 0.01
     assert ((got > 0) != (expected > 0)).mean() < 1e-4
     solid = 1 - np.exp(-expected) >= 0.5
-    assert (solid != (got >= -np.log(0.5))).mean() < 1e-4 and solid.sum() > 1000
+    assert (solid != (got >= -np.log(0.5))).mean() < 1e-4 and solid.sum() > 500
 
 
 def test_an_isotropic_gaussian_is_the_ball_of_the_formula():
@@ -108,17 +107,28 @@ def frame(normal):
     return q, matrix(q), n
 
 
-PLANES = [(0, 0, 1), (0, 1, 1), (1, 1, 1), (1, 0, 0.02), (0.3, -0.8, 0.5), (-0.6, 0.1, 0.9), (0.5, 0.49, 0.01)]
+PLANES = [
+    (0, 0, 1),
+    (0, 1, 1),
+    (1, 1, 1),
+    (1, 0, 0.02),
+    (0.3, -0.8, 0.5),
+    (-0.6, 0.1, 0.9),
+    (0.5, 0.49, 0.01),
+]
 
 
 @pytest.mark.parametrize("normal", PLANES)
 @pytest.mark.parametrize("sigma", [(1, 1, 0.001), (0.5, 0.5, 0.1), (2, 2, 0)])
-def test_a_plane_of_thin_discs_has_no_hole_and_is_one_voxel_thick(normal, sigma, rng):
+def test_a_plane_of_thin_discs_has_no_hole_and_stays_thin(normal, sigma, rng):
     q, turn, n = frame(normal)
     assert np.allclose(turn[:, 2], n)
     size, spacing = 24, sigma[0]
     steps = np.arange(-40, 41) * spacing
-    grid = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2) + rng.uniform(-0.3, 0.3, (81 * 81, 2)) * spacing
+    grid = (
+        np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
+        + rng.uniform(-0.3, 0.3, (81 * 81, 2)) * spacing
+    )
     middle = np.full(3, size / 2) + rng.uniform(-0.5, 0.5, 3)
     means = middle + grid @ turn[:, :2].T
     batch = bakery.gaussians(means[((means > -4) & (means < size + 4)).all(1)], sigma, 0.9, q)
@@ -197,7 +207,7 @@ def test_size_scale_and_offset_make_the_same_voxels(rng):
     batch = random_scene(rng, 20)
     plain = summed(batch)
     moved = summed(batch, Placement(0.5, scale=0.5, offset_m=(1e4, -3e4, 2e3)))
-    assert np.array_equal(moved.voxels, plain.voxels + [20_000, -60_000, 4_000])
+    assert np.array_equal(moved.voxels, plain.voxels + np.array((20_000, -60_000, 4_000)))
     assert np.array_equal(moved.weight, plain.weight)
 
 

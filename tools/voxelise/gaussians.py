@@ -47,7 +47,7 @@ TAU_ONE = 1024  # optical depth is counted in 1/1024
 TAU_BITS = 13  # of the largest optical depth of one Gaussian, -ln(1 - MAX_ALPHA) = 6.9
 MIN_ALPHA = 1 / 32
 MAX_ALPHA = 0.999
-Q_LIMIT = 2 * math.log(1 / MIN_ALPHA)  # opacity * exp(-q / 2) = exp(-(q + q_opaque) / 2) with this at MIN_ALPHA
+Q_LIMIT = 2 * math.log(1 / MIN_ALPHA)  # a = exp(-(q + q_opaque) / 2) reaches MIN_ALPHA here
 Q_STEPS = 1024  # table entries per unit of q
 MIN_SIGMA = 1 / 1024  # voxels; thinner is the same to a voxel, and 1 / sigma stays finite
 ROWS = 1 << 15  # rows of voxels worked on together: about 1 MiB of float32 temporaries
@@ -199,8 +199,8 @@ def _covered_rows(shape: Shapes, words: Words, ids: I64, local: I32) -> tuple[F3
     z += box[2]
     row = shape.table.take(ids, axis=1)
     at_row, low, high = _row_intervals(row, y.astype(np.float32), z.astype(np.float32))
-    x0 = np.ceil(np.maximum(low, box[0])).astype(np.int32)
-    x1 = np.floor(np.minimum(high, box[3])).astype(np.int32)
+    x0 = np.ceil(np.clip(low, box[0], box[3] + 1)).astype(np.int32)
+    x1 = np.floor(np.clip(high, box[0] - 1, box[3])).astype(np.int32)
     # The own voxel is always covered, where the crop leaves it in.
     own = np.flatnonzero((y == 0) & (z == 0) & (box[0] <= 0) & (box[3] >= 0))
     lost = own[x1[own] < x0[own]]
