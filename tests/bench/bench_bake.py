@@ -1,7 +1,7 @@
-"""How fast a bake is: python tests/bench/bench_bake.py SCENE [--voxel-size M] [--repeat N] -> one JSON object.
+"""How fast a bake is, as JSON: python tests/bench/bench_bake.py SCENE [--voxel-size M] [--repeat N]
 
-Every run is a process of its own, as a user's is: it opens, reads, voxelises, writes and fsyncs. Stages are those
-of the best run; items_per_s counts every item the file holds, dropped ones too. Not collected by pytest.
+Every run is a process of its own, as a user's is: it opens, reads, voxelises, writes and fsyncs. Stages are
+those of the best run; items_per_s counts every item of the file, dropped ones too. Not collected by pytest.
 """
 
 import argparse

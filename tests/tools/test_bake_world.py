@@ -215,8 +215,17 @@ def test_far_too_small_voxels_are_refused_with_a_size_that_works(tmp_path, rng):
         baked(tmp_path, batch, voxel_size_m=1e-5)
     size = float(str(refusal.value).split("--voxel-size ")[1].split()[0])
     assert 1e-4 < size < 1e-3
+    middle = batch.positions[batch.opacities.argmax()]
+    box = (tuple((middle - 1e-4).tolist()), tuple((middle + 1e-4).tolist()))
+    _, report = baked(tmp_path, batch, voxel_size_m=1e-5, bounds_m=box)
+    assert 0 < report.voxels <= 21**3
     with pytest.raises(UserError, match=r"use --voxel-size"):
-        baked(tmp_path, bakery.cells([[0, 0, 0]]), scale=1000.0, voxel_size_m=0.01)
+        baked(tmp_path, bakery.cells([[0, 0, 0]]), "cell", scale=1000.0, voxel_size_m=0.01)
+    box = ((99.0, 99.0, 99.0), (99.1, 99.1, 99.1))
+    _, report = baked(
+        tmp_path, bakery.cells([[0, 0, 0]]), "cell", scale=1000.0, voxel_size_m=0.01, bounds_m=box
+    )
+    assert report.voxels == 1000
 
 
 def test_huge_splats_are_floaters_and_a_few_splats_are_not(tmp_path, rng):

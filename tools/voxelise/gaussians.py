@@ -52,7 +52,7 @@ Q_STEPS = 1024  # table entries per unit of q
 MIN_SIGMA = 1 / 1024  # voxels; thinner is the same to a voxel, and 1 / sigma stays finite
 ROWS = 1 << 15  # rows of voxels worked on together: about 1 MiB of float32 temporaries
 CELLS = 1 << 17  # cells worked on together, unless one row is longer
-PENDING = 1 << 23  # words held before they are summed: 64 MiB
+PENDING = 1 << 21  # words held before they are summed: 16 MiB
 
 _ALPHA = np.minimum(np.exp(-(np.arange(int(Q_LIMIT * Q_STEPS) + 2) + 0.5) / (2 * Q_STEPS)), MAX_ALPHA)
 TAU_OF_Q = np.rint(-np.log1p(-_ALPHA) * TAU_ONE).astype(np.uint16)
