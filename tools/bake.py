@@ -60,7 +60,8 @@ def quiet(stage: str, done: int, total: int) -> None:
 def bake(source: Source, out: Path, options: BakeOptions, progress: Progress = quiet) -> BakeReport:
     """Bake `source` into a new world at `out`.
 
-    UserError, and nothing is left at `out`: options out of range, a world there already, nothing to bake.
+    UserError before `out` is touched: options out of range, a world there already, nothing to bake. UserError
+    later: the disk refuses; what was written stays an unfinished bake.
     """
     began = time.perf_counter()
     options = checked(options, source)
@@ -71,9 +72,15 @@ def bake(source: Source, out: Path, options: BakeOptions, progress: Progress = q
     level, rgba = resolve(summed, source, options, dropped)
     bounds = bounds_of(level)
     n_levels = chosen_levels(bounds, options)
-    with claimed(out, options) as writer:
-        records = write_levels(writer, level, rgba, n_levels, progress)
-        writer.finish(bounds_voxels=bounds, n_levels=n_levels, sources=[provenance(source, options)])
+    origin = provenance(source, options)
+    try:
+        with WorldWriter(
+            out, voxel_size_m=options.voxel_size_m, codec=options.codec, overwrite=options.overwrite
+        ) as writer:
+            records = write_levels(writer, level, rgba, n_levels, progress)
+            writer.finish(bounds_voxels=bounds, n_levels=n_levels, sources=[origin])
+    except OSError as error:  # somebody else's files, a full disk, no permission
+        raise UserError(f"cannot write {shown(out)}: {shown(error.strerror or error)}") from error
     ended = time.perf_counter()
     n_bytes = sum(r.n_bytes for r in records)
     return BakeReport(
@@ -94,16 +101,6 @@ def check_out(out: Path, overwrite: bool) -> None:
         raise UserError(f"{shown(out)} is a file: name a folder for the world")
     if out.is_dir() and not overwrite and any(out.iterdir()):
         raise UserError(f"{shown(out)} is not empty: name another folder, or pass --overwrite")
-
-
-def claimed(out: Path, options: BakeOptions) -> WorldWriter:
-    """The writer of the world; UserError where the folder is not ours to write."""
-    try:
-        return WorldWriter(
-            out, voxel_size_m=options.voxel_size_m, codec=options.codec, overwrite=options.overwrite
-        )
-    except OSError as error:
-        raise UserError(f"cannot write {shown(out)}: {shown(error.strerror or error)}") from None
 
 
 # Stage 1: batches -> sums --------------------------------------------------------------------------
@@ -153,7 +150,7 @@ def accumulate(
 
 
 def gathered(parts: list[Sums]) -> list[Sums]:
-    """Merge what waits once it is larger than what is merged: each voxel is sorted a few times, not per batch."""
+    """Merge what waits once it is larger than what is merged: so a voxel is sorted a few times only."""
     waiting = sum(len(p.n) for p in parts[1:])
     if parts and waiting > max(PENDING, len(parts[0].n)):
         return [sums.merge(parts)]
@@ -165,7 +162,7 @@ def gathered(parts: list[Sums]) -> list[Sums]:
 
 def resolve(
     summed: Sums, source: Source, options: BakeOptions, dropped: dict[str, int]
-) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Sums -> (voxels [N, 3], rgba [N, 4] with A >= 1). UserError, saying why, if none is left."""
     if source.kind == "gaussians":
         solid, coverage = gaussians.resolve(summed, options.threshold)
@@ -176,7 +173,7 @@ def resolve(
     if not solid.any():
         raise UserError(f"{shown(source.path)} leaves no voxel: {why_empty(summed, options, dropped)}")
     rgba = np.concatenate([sums.mean_srgb(summed), coverage[:, None]], axis=1)
-    return summed.voxels[solid], rgba[solid]
+    return summed.voxels[solid].astype(np.int64), rgba[solid]
 
 
 def why_empty(summed: Sums, options: BakeOptions, dropped: dict[str, int]) -> str:
@@ -206,7 +203,7 @@ def chosen_levels(bounds: tuple[tuple[int, int, int], tuple[int, int, int]], opt
 
 def write_levels(
     writer: WorldWriter,
-    level: NDArray[np.integer[Any]],
+    level: NDArray[np.int64],
     rgba: NDArray[np.uint8],
     n_levels: int,
     progress: Progress,

@@ -32,7 +32,7 @@ class BakeOptions:
 
 
 def checked(options: BakeOptions, source: Source) -> BakeOptions:
-    """The options with "auto" and None resolved where the source decides; UserError if one is out of range."""
+    """The options, with up and scale resolved by the source; UserError if one is out of range."""
     o = options
     _need(
         _finite(o.voxel_size_m) and MIN_VOXEL_SIZE_M <= o.voxel_size_m <= MAX_VOXEL_SIZE_M,

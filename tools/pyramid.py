@@ -17,7 +17,7 @@ MAX_TOP_CHUNKS = 4  # per axis of the coarsest level
 REGION_BITS = 24  # chunk's Morton code << 12 | mask index
 
 
-def bounds_of(voxels: NDArray[np.integer]) -> tuple[Corner, Corner]:
+def bounds_of(voxels: I64) -> tuple[Corner, Corner]:
     """Tight box of voxels [N, 3], N >= 1: lowest, highest exclusive."""
     low, high = voxels.min(0), voxels.max(0)
     return tuple(int(v) for v in low), tuple(int(v) + 1 for v in high)  # type: ignore[return-value]
@@ -33,15 +33,14 @@ def min_levels(bounds: tuple[Corner, Corner]) -> int:
     return MAX_LEVEL + 1
 
 
-def storage_order(voxels: NDArray[np.integer]) -> tuple[I64, I64, I64]:
+def storage_order(voxels: I64) -> tuple[I64, I64, I64]:
     """How a level is stored: by region (z, y, x), then chunk in Morton order, then mask index.
 
     voxels [N, 3] -> (permutation [N], place in the region [N] int64 in that order: Morton << 12 | mask
     index, first of each region [R])
     """
-    v = voxels.astype(np.int64)
-    region = address.region_of(v)
-    local = address.morton_of_chunk(address.chunk_of(v)) << 12 | address.mask_index(v & 15)
+    region = address.region_of(voxels)
+    local = address.morton_of_chunk(address.chunk_of(voxels)) << 12 | address.mask_index(voxels & 15)
     low = region.min(0)
     bits = [int(n).bit_length() for n in region.max(0) - low]
     if sum(bits) + REGION_BITS <= 63:
@@ -55,7 +54,7 @@ def storage_order(voxels: NDArray[np.integer]) -> tuple[I64, I64, I64]:
     return order, local[order], np.append(0, np.flatnonzero(changes) + 1)
 
 
-def regions_of(voxels: NDArray[np.integer], rgba: U8) -> Iterator[Region]:
+def regions_of(voxels: I64, rgba: U8) -> Iterator[Region]:
     """Pack one level. voxels [N, 3], each once, N >= 1; rgba [N, 4] uint8 with A >= 1."""
     order, local, firsts = storage_order(voxels)
     corners = address.region_of(voxels[order[firsts]])

@@ -8,23 +8,25 @@ the mean to the voxel's centre, e_j and sigma_j the ellipsoid's axes, s the voxe
 
 so a disc thinner than a voxel covers the voxels that it crosses, and a speck covers its own.
 
-Why s/2 on every axis (the voxel as its inscribed ball), and not the cube's true half width along e_j, which is
-s/2 * |e_j|_1: planes of overlapping thin discs (sigma 1 x 1 x 0.01 and 0.5 x 0.5 x 0.1 voxels, 10 directions)
-gave, as voxels per s^2 of surface (mean; axis-aligned, 45 degrees), and planes with a 6- or a 26-connected hole:
+Why s/2 on every axis (the voxel as its inscribed ball), and not the cube's true half width along e_j, which
+is s/2 * |e_j|_1: planes in 10 directions of overlapping thin discs (sigma 1 x 1 x 0.01 voxels, opacity 0.9)
+and of thicker ones (0.5 x 0.5 x 0.1, opacity 0.5) gave, as voxels per s^2 of surface: mean (axis-aligned,
+45 degrees); and of the 20 planes this many had a 6-connected, a 26-connected hole:
 
     half width          thin discs            thick discs           6-holes   26-holes
     s/2 |e|_1           1.50 (1.01, 1.40)     1.93 (2.00, 2.11)     0         0
-    0.6 s/2 |e|_1       1.09 (1.00, 1.43)     1.22 (1.00, 0.72)     2         9
-    s/2                 1.08 (0.99, 1.40)     1.40 (1.00, 1.41)     0         8
+    0.6 s/2 |e|_1       1.09 (1.00, 1.43)     1.22 (1.00, 0.72)     2         17
+    s/2                 1.08 (0.99, 1.40)     1.40 (1.00, 1.41)     0         12
 
 A ray steps through one face at a time, so its voxels are 6-connected and only 6-holes leak. s/2 never falls
 below the thickness of a naive digital plane, s/2 * |e|_inf (Reveilles 1991: the least without 6-holes), costs
 a third fewer voxels than the full width, and is as thick in every direction.
 
-Accumulated as optical depth tau = -ln(1 - min(a, 0.999)) in 1/1024, from a table: only additions, products and
-comparisons touch floats, so the bytes do not depend on the order, the threads or the width of the SIMD.
+Accumulated as optical depth tau = -ln(1 - min(a, 0.999)) in 1/1024, from a table: per cell, floats meet only
+additions, products and comparisons, so the bytes depend neither on the order nor on the width of the SIMD.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -33,7 +35,7 @@ from numpy.typing import NDArray
 
 from ...atlas.lod import LINEAR_OF_SRGB
 from ..sources.source import Gaussians
-from . import sums
+from . import runs, sums
 from .placement import Placement, check_addressable, to_voxels, turn
 from .sums import Sums
 
@@ -45,12 +47,12 @@ TAU_ONE = 1024  # optical depth is counted in 1/1024
 TAU_BITS = 13  # of the largest optical depth of one Gaussian, -ln(1 - MAX_ALPHA) = 6.9
 MIN_ALPHA = 1 / 32
 MAX_ALPHA = 0.999
-Q_LIMIT = 2 * np.log(1 / MIN_ALPHA)  # opacity * exp(-q / 2) = exp(-(q + q_opaque) / 2) with this at MIN_ALPHA
+Q_LIMIT = 2 * math.log(1 / MIN_ALPHA)  # a = exp(-(q + q_opaque) / 2) reaches MIN_ALPHA here
 Q_STEPS = 1024  # table entries per unit of q
 MIN_SIGMA = 1 / 1024  # voxels; thinner is the same to a voxel, and 1 / sigma stays finite
 ROWS = 1 << 15  # rows of voxels worked on together: about 1 MiB of float32 temporaries
 CELLS = 1 << 17  # cells worked on together, unless one row is longer
-PENDING = 1 << 23  # words held before they are summed: 64 MiB
+PENDING = 1 << 21  # words held before they are summed: 16 MiB
 
 _ALPHA = np.minimum(np.exp(-(np.arange(int(Q_LIMIT * Q_STEPS) + 2) + 0.5) / (2 * Q_STEPS)), MAX_ALPHA)
 TAU_OF_Q = np.rint(-np.log1p(-_ALPHA) * TAU_ONE).astype(np.uint16)
@@ -70,9 +72,11 @@ class Limits:
 class Shapes:
     """K Gaussians as the cells around their own voxel see them. Lengths in voxels.
 
-    table [16, K] float32: a_j = e_j . d / sigma_j at the own voxel's centre (3), e_j / sigma_j by (j, axis) (9),
-    1 / (2 sigma_j) (3), q_opaque (1); own [3, K] int64 the voxel of the mean; first, last [3, K] int32 the box
-    of cells to look at, relative to own, inclusive; light [3, K] int64 linear light.
+    table [16, K] float32: a_j = e_j . d / sigma_j at the own voxel's centre (3), g_j = e_j / sigma_j by
+    (j, axis) (9), 1 / (2 sigma_j) (3), q_opaque (1)
+    own [3, K] int64: the voxel of the mean
+    first, last [3, K] int32: the box of cells to look at, relative to own, inclusive
+    light [3, K] int64: its colour in linear light
     """
 
     table: F32
@@ -82,7 +86,7 @@ class Shapes:
     light: I64
 
     def __len__(self) -> int:
-        return self.own.shape[1]
+        return int(self.own.shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ class Words:
 
     @property
     def shift(self) -> int:
+        """Bits below the key."""
         return self.n_id_bits + TAU_BITS
 
 
@@ -113,7 +118,8 @@ def reach_voxels(scales: F32, opacities: F32, placement: Placement) -> NDArray[n
     """Half widths [N, 3] along the principal axes of what is covered, in voxels."""
     sigma = np.maximum(scales.astype(np.float64) * (placement.scale / placement.voxel_size_m), MIN_SIGMA)
     radius = np.sqrt(np.maximum(Q_LIMIT + 2 * np.log(np.maximum(opacities, MIN_ALPHA)), 0))
-    return 0.5 + sigma * radius[:, None]
+    reach: NDArray[np.float64] = 0.5 + sigma * radius[:, None]
+    return reach
 
 
 def axes_of(rotations: F32) -> F32:
@@ -127,6 +133,7 @@ def axes_of(rotations: F32) -> F32:
     return np.stack([np.stack(c, axis=-1) for c in columns], axis=1)
 
 
+@np.errstate(under="ignore")
 def shapes(batch: Gaussians, placement: Placement, keep: NDArray[np.bool_]) -> tuple[Shapes, int]:
     """Prepare the kept Gaussians; those whose cells all lie outside the crop are left out and counted."""
     mean = to_voxels(batch.positions[keep], placement)
@@ -159,11 +166,12 @@ def shapes(batch: Gaussians, placement: Placement, keep: NDArray[np.bool_]) -> t
     return Shapes(*columns), int((~inside).sum())
 
 
+@np.errstate(under="ignore")
 def _row_intervals(row: F32, y: F32, z: F32) -> tuple[list[F32], F32, F32]:
     """Where rows of cells may be covered -> (a_j at x = 0, lowest x, highest x), each [R] float32.
 
-    row [16, R]: the Gaussian's table, per row. Each axis j is a slab |a_j + x g_jx| <= 1/(2 sigma_j) + radius;
-    a row meets the three slabs in one interval.
+    row [16, R]: the Gaussian's table, per row. Each axis j is a slab,
+    |a_j + x g_jx| <= 1 / (2 sigma_j) + radius; a row meets the three slabs in one interval.
     """
     radius = np.sqrt(np.maximum(np.float32(Q_LIMIT) - row[15], 0))
     at_row, low, high = [], None, None
@@ -179,7 +187,7 @@ def _row_intervals(row: F32, y: F32, z: F32) -> tuple[list[F32], F32, F32]:
     return at_row, low, high
 
 
-def _covered_rows(shape: Shapes, words: Words, ids: I32, local: I32) -> tuple[F32, I64, I32, I32, I64]:
+def _covered_rows(shape: Shapes, words: Words, ids: I64, local: I32) -> tuple[F32, I64, I32, I32, I64]:
     """Rows (Gaussian ids [R], row number in its box local [R]) -> those R' that may be covered.
 
     -> (columns [10, R'] float32: a_j at x = 0, g_jx, 1 / (2 sigma_j), q_opaque; word of the cell x = 0 [R'];
@@ -191,8 +199,8 @@ def _covered_rows(shape: Shapes, words: Words, ids: I32, local: I32) -> tuple[F3
     z += box[2]
     row = shape.table.take(ids, axis=1)
     at_row, low, high = _row_intervals(row, y.astype(np.float32), z.astype(np.float32))
-    x0 = np.ceil(np.maximum(low, box[0])).astype(np.int32)
-    x1 = np.floor(np.minimum(high, box[3])).astype(np.int32)
+    x0 = np.ceil(np.clip(low, box[0], box[3] + 1)).astype(np.int32)
+    x1 = np.floor(np.clip(high, box[0] - 1, box[3])).astype(np.int32)
     # The own voxel is always covered, where the crop leaves it in.
     own = np.flatnonzero((y == 0) & (z == 0) & (box[0] <= 0) & (box[3] >= 0))
     lost = own[x1[own] < x0[own]]
@@ -206,7 +214,7 @@ def _covered_rows(shape: Shapes, words: Words, ids: I32, local: I32) -> tuple[F3
     corner = shape.own - words.lowest[:, None]
     start = (corner[2] * words.size[1] + corner[1]) * words.size[0] + corner[0]
     key = start.take(ids) + (z.take(live) * words.size[1] + y.take(live)) * words.size[0]
-    return columns, key << words.shift | ids.astype(np.int64) << TAU_BITS, x0, n, own_cell
+    return columns, key << words.shift | ids << TAU_BITS, x0, n, own_cell
 
 
 @np.errstate(under="ignore")
@@ -229,23 +237,16 @@ def _cells(columns: F32, word: I64, x0: I32, n: I32, own_cell: I64, shift: int) 
     q += per_cell[9]
     hit = np.flatnonzero(q < np.float32(Q_LIMIT))
     tau = TAU_OF_Q.take((q.take(hit) * np.float32(Q_STEPS)).astype(np.int32))
-    return (word.take(row.take(hit)) + (x.take(hit) << shift)) | tau
+    words: I64 = (word.take(row.take(hit)) + (x.take(hit) << shift)) | tau
+    return words
 
 
 def pairs(shape: Shapes, words: Words) -> Iterator[I64]:
     """Every (voxel, Gaussian) that touch, as words, a bounded number at a time: huge Gaussians are split."""
     extent = np.maximum(shape.last - shape.first + 1, 0).astype(np.int64)
     n_rows = np.where(extent[0] > 0, extent[1] * extent[2], 0)
-    end = np.cumsum(n_rows)
-    begin = end - n_rows
-    total = int(end[-1])
-    for at in range(0, total, ROWS):
-        stop = min(at + ROWS, total)
-        lo, hi = np.searchsorted(end, [at, stop - 1], side="right") + [0, 1]
-        counts = np.minimum(end[lo:hi], stop) - np.maximum(begin[lo:hi], at)
-        ids = np.repeat(np.arange(lo, hi, dtype=np.int32), counts)
-        local = (np.arange(at, stop) - begin.take(ids)).astype(np.int32)
-        yield from _bounded(*_covered_rows(shape, words, ids, local), words.shift)
+    for ids, local in runs.slices(n_rows, ROWS):
+        yield from _bounded(*_covered_rows(shape, words, ids, local.astype(np.int32)), words.shift)
 
 
 def _bounded(columns: F32, word: I64, x0: I32, n: I32, own_cell: I64, shift: int) -> Iterator[I64]:
@@ -283,7 +284,7 @@ def voxelise(shape: Shapes) -> list[Sums]:
     if not len(shape):
         return []
     lowest = (shape.own + shape.first).min(1)
-    size = (shape.own + shape.last).max(1) - lowest + 1
+    size = np.maximum((shape.own + shape.last).max(1) - lowest + 1, 1)
     words = Words(lowest, size, (len(shape) - 1).bit_length())
     if sums.n_cells(size).bit_length() + words.shift > 63:
         assert len(shape) > 1, "one Gaussian of more than 2^50 cells: refused by its size before"

@@ -1,6 +1,7 @@
 """Where a source lies in the world: scale, up axis, offset, crop."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class Placement:
         return lo, hi
 
 
-def turn(vectors: NDArray[np.floating], placement: Placement) -> NDArray[np.floating]:
+def turn(vectors: NDArray[Any], placement: Placement) -> NDArray[Any]:
     """Rotate [..., 3] vectors from source axes to world axes; exact, because it only swaps and negates."""
     out = np.empty_like(vectors)
     for axis, row in enumerate(placement.rotation):
@@ -54,7 +55,8 @@ def turn(vectors: NDArray[np.floating], placement: Placement) -> NDArray[np.floa
 def to_voxels(positions: NDArray[np.floating], placement: Placement) -> NDArray[np.float64]:
     """Source positions [N, 3] -> world positions in voxels [N, 3] float64; its floor is the voxel."""
     metres = turn(positions.astype(np.float64), placement) * placement.scale
-    return (metres + np.asarray(placement.offset_m, np.float64)) / placement.voxel_size_m
+    voxels: NDArray[np.float64] = (metres + np.asarray(placement.offset_m)) / placement.voxel_size_m
+    return voxels
 
 
 def check_addressable(lowest: NDArray[np.float64], highest: NDArray[np.float64], voxel_size_m: float) -> None:

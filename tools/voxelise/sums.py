@@ -36,7 +36,8 @@ def empty() -> Sums:
 def keys(voxels: NDArray[np.integer], lowest: I64, size: I64) -> I64:
     """One int64 per voxel [M, 3] of a box, in (z, y, x) order. The box must hold fewer than MAX_KEY cells."""
     x, y, z = (voxels[:, axis].astype(np.int64) - lowest[axis] for axis in range(3))
-    return (z * size[1] + y) * size[0] + x
+    key: I64 = (z * size[1] + y) * size[0] + x
+    return key
 
 
 def voxels_of(key: I64, lowest: I64, size: I64) -> NDArray[np.int32]:
@@ -93,4 +94,5 @@ def merge(parts: Sequence[Sums]) -> Sums:
 def mean_srgb(summed: Sums) -> NDArray[np.uint8]:
     """Weighted mean colours of sums whose weights are at least 1. -> [M, 3] uint8 sRGB, rounded half up."""
     weight = summed.weight[:, None]
-    return SRGB_OF_LINEAR[(2 * summed.colour + weight) // (2 * weight)]
+    colour: NDArray[np.uint8] = SRGB_OF_LINEAR[(2 * summed.colour + weight) // (2 * weight)]
+    return colour

@@ -1,7 +1,7 @@
 """Cells of a voxel file to voxels of the world: cells as large as a voxel are copied exactly.
 
-A larger cell fills the voxels whose centres it holds, so neighbours share none and leave no gap. A smaller one
-goes to the voxel that holds its centre: colours and coverages are averaged.
+A larger cell fills the voxels whose centres it holds, so neighbours share none and leave no gap. A smaller
+one goes to the voxel that holds its centre: colours and coverages are averaged.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...atlas.lod import LINEAR_OF_SRGB
 from ..sources.source import Voxels
-from . import sums
+from . import runs, sums
 from .placement import Placement, check_addressable, to_voxels
 from .sums import Sums
 
@@ -33,7 +33,7 @@ def spans(batch: Voxels, placement: Placement) -> tuple[I64, I64]:
     else:
         first = np.floor((low + high) / 2)
         last = first + 1
-    return tuple(np.clip(edge, -reach, reach).astype(np.int64) for edge in (first, last))  # type: ignore[return-value]
+    return np.clip(first, -reach, reach).astype(np.int64), np.clip(last, -reach, reach).astype(np.int64)
 
 
 def voxelise(batch: Voxels, placement: Placement) -> tuple[list[Sums], int]:
@@ -48,16 +48,10 @@ def voxelise(batch: Voxels, placement: Placement) -> tuple[list[Sums], int]:
 
 def _filled(first: I64, size: I64, rgba: NDArray[np.uint8]) -> Iterator[Sums]:
     """Cells as boxes of voxels [N, 3] -> their voxels, about PENDING at a time."""
-    n = size.prod(1)
-    end = np.cumsum(n)
-    for at in range(0, int(end[-1]) if end.size else 0, PENDING):
-        stop = min(at + PENDING, int(end[-1]))
-        lo, hi = np.searchsorted(end, [at, stop - 1], side="right") + [0, 1]
-        begin = end[lo:hi] - n[lo:hi]
-        counts = np.minimum(end[lo:hi], stop) - np.maximum(begin, at)
-        cell = np.repeat(np.arange(lo, hi), counts)
-        rest, x = np.divmod(np.arange(at, stop) - np.repeat(begin, counts), size[cell, 0])
-        z, y = np.divmod(rest, size[cell, 1])
+    for cell, local in runs.slices(size.prod(1), PENDING):
+        extent = size.take(cell, axis=0)
+        rest, x = np.divmod(local, extent[:, 0])
+        z, y = np.divmod(rest, extent[:, 1])
         voxels = (first[cell] + np.stack([x, y, z], axis=-1)).astype(np.int32)
         coverage = rgba[cell, 3].astype(np.int64)
         light = LINEAR_OF_SRGB[rgba[cell, :3]].astype(np.int64) * coverage[:, None]
