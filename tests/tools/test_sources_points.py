@@ -61,6 +61,15 @@ def test_points_that_are_nowhere_are_dropped(tmp_path):
         assert (len(read(path)), open_source(path).n_items) == (2, 3)
 
 
+def test_text_beyond_its_declared_integer_is_clipped(tmp_path):
+    head = foreign.ply(
+        ("vertex", {**XYZ, **dict.fromkeys(("red", "green", "blue"), RGB[:, 0])}), encoding="ascii"
+    )
+    head = head[: head.index(b"end_header\n") + 11]
+    got = read(write(tmp_path, "a.ply", head + b"0 0 0 300 -5 nan\n1 1 1 1e99 inf -inf\n2 2 2 1 2 3\n"))
+    assert got.rgb.tolist() == [[255, 0, 0], [255, 255, 0], [1, 2, 3]]
+
+
 # A PCD with padding, a double and a colour packed into four bytes.
 PCD_ROW = np.dtype([("x", "<f8"), ("pad", "<u1", 3), ("y", "<f8"), ("rgb", "<u4"), ("z", "<f8")])
 

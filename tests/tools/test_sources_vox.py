@@ -93,7 +93,8 @@ def test_the_pivot_is_half_the_size_rounded_down(tmp_path):
 
 
 QUARTER = 1 | 0 << 2 | 1 << 4  # x' = -y, y' = x, z' = z
-HALF = 0 | 1 << 2 | 1 << 4 | 1 << 5  # x' = -x, y' = -y
+TIPPED = 0 | 2 << 2 | 1 << 5  # x' = x, y' = -z, z' = y
+BOTH = 2 | 0 << 2  # tipped, then the quarter: x' = z, y' = x, z' = y
 
 
 def test_a_turned_model_turns_about_a_corner_of_cells(tmp_path):
@@ -108,7 +109,7 @@ def test_a_turned_model_turns_about_a_corner_of_cells(tmp_path):
 
 
 def test_turns_of_groups_and_models_compose(tmp_path):
-    outer, inner = {"_r": str(QUARTER), "_t": "100 0 0"}, {"_r": str(QUARTER), "_t": "0 10 0"}
+    outer, inner = {"_r": str(QUARTER), "_t": "100 0 0"}, {"_r": str(TIPPED), "_t": "0 10 0"}
     nested = (
         BAR,
         transform(0, 1, frames=(outer,)),
@@ -117,7 +118,7 @@ def test_turns_of_groups_and_models_compose(tmp_path):
         shape(3, 0),
     )
     # The outer quarter turns (0, 10, 0) into (-10, 0, 0).
-    assert cells(tmp_path, *nested) == cells(tmp_path, *one_model({"_t": "90 0 0", "_r": str(HALF)}))
+    assert cells(tmp_path, *nested) == cells(tmp_path, *one_model({"_t": "90 0 0", "_r": str(BOTH)}))
 
 
 def test_hidden_nodes_and_layers_are_not_drawn(tmp_path):
