@@ -202,6 +202,13 @@ def test_bad_scenes(tmp_path, why, chunks):
     assert "\n" not in str(error.value) and len(str(error.value)) < 500
 
 
+def test_too_many_chunks_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("voxtide.tools.sources.vox._MAX_CHUNKS", 3)
+    assert len(read(write(tmp_path, vox(BAR, chunk("NOTE"))))) == 3
+    with pytest.raises(UserError, match="damaged"):
+        open_source(write(tmp_path, vox(BAR, chunk("NOTE"), chunk("NOTE"))))
+
+
 def test_a_bush_of_shared_groups_is_refused(tmp_path):
     bush = [transform(0, 1), *(group(i, i + 1, i + 1) for i in range(1, 60)), shape(60, 0)]
     with pytest.raises(UserError, match="262,144 nodes"):

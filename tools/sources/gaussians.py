@@ -21,8 +21,8 @@ def assemble(
     positions [N, 3]; scales [N, 3] linear sigma; rotations [N, 4] w, x, y, z of any length; opacities [N]
     0..1; colours [N, 3] sRGB where 0..1 is shown and the rest is clipped.
 
-    Dropped: a position, scale or colour that is NaN or infinite (also once it is a float32), a negative scale,
-    a quaternion that is zero, NaN or infinite, an opacity that is NaN.
+    Dropped: a position, scale or colour that is NaN or infinite (also once it is a float32), a negative
+    scale, a quaternion that is zero, NaN or infinite, an opacity that is NaN.
     """
     with np.errstate(all="ignore"):
         at = positions.astype(np.float32)

@@ -28,7 +28,7 @@ from .vox_scene import Instance, Node, Reader, instances, read_node
 TILE_BITS = 8  # overlaps are resolved in tiles of 256^3 cells
 _TILE = 1 << TILE_BITS
 _FEW = 1 << 18  # voxels: read at a time, and sorted rather than searched for in a tile
-_MAX_CHUNKS = 1 << 20
+_MAX_CHUNKS = 1 << 18
 _MAX_SIDE = 2048  # MagicaVoxel's is 256, which is all that a voxel's bytes reach
 _MAX_NODE_BYTES = 1 << 24
 _NODES = ("nTRN", "nGRP", "nSHP")
