@@ -31,8 +31,9 @@ CODECS: tuple[CodecName, ...] = get_args(CodecName)
 #   zstd  5: 46.8 and 62.2 %,                 55,000 and  67,000 in,          309,000 and 373,000 out
 #   zstd  9: 46.7 and 62.2 %, half the speed in; 19: 44.9 and 62.0 %, 1/13 in, and a fifth slower out
 # 5 is the last step that buys bytes for little: colours are noise, the rest is entropy coding.
-# lz4 HC 9: 61.3 and 81.0 % against 65.3 and 81.8 % of fast lz4, and not slower out; 12 adds nothing.
-LEVELS: dict[CodecName, int] = {"zstd": 5, "lz4": 9}
+# lz4 is its fast mode: HC 9 saves 2 to 6 % but took 0.99 us to decode a chunk of the shipped scan against
+# 0.49 us (tests/bench/bench_chunks.py), and who picks lz4 picks it for that.
+LEVELS: dict[CodecName, int] = {"zstd": 5, "lz4": 1}  # zstd: level; lz4: acceleration
 
 CRC_BYTES = 4
 # ZSTD_compressBound(n) = n + n/256 + (2^17 - n)/2^11; LZ4_compressBound(n) = n + n/255 + 16, and 4 of size.
@@ -53,8 +54,7 @@ def encode_chunks(packed: Sequence[bytes], codec: CodecName) -> list[bytes]:
     if codec == "zstd":
         frames = map(zstandard.ZstdCompressor(level=LEVELS[codec]).compress, packed)
         return [_with_crc(frame) for frame in frames]
-    hc = {"mode": "high_compression", "compression": LEVELS[codec], "store_size": True}
-    return [_with_crc(lz4.block.compress(p, **hc)) for p in packed]
+    return [_with_crc(lz4.block.compress(p, mode="fast", acceleration=LEVELS[codec])) for p in packed]
 
 
 def _with_crc(body: bytes) -> bytes:
