@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +10,7 @@ from ..atlas.address import chunk_id
 from ..atlas.page_table import PageTable, RootGrid, root_grid
 from ..atlas.slots import SlotPool
 from ..streamer.world import OnBad, World
+from .render.context import Context
 from .render.pool import BYTES_PER_SLOT, Pool
 
 
@@ -44,14 +44,14 @@ class Scene:
 
 
 def make_scene(
-    ctx: moderngl.Context, root: RootGrid, voxel_size_m: float, extent_voxels: float, n_slots: int
+    ctx: Context, root: RootGrid, voxel_size_m: float, extent_voxels: float, n_slots: int
 ) -> Scene:
     """An empty scene with room for `n_slots` chunks."""
     table, pool = PageTable(root, n_slots), Pool(ctx, root, n_slots)
     return Scene(root, voxel_size_m, extent_voxels, SlotPool(n_slots), table, pool)
 
 
-def load(ctx: moderngl.Context, world: World, vram_bytes: int, on_bad: OnBad | None = None) -> Scene:
+def load(ctx: Context, world: World, vram_bytes: int, on_bad: OnBad | None = None) -> Scene:
     """Bring a whole world in, coarse levels first, until the budget is full.
 
     What does not fit, or cannot be read (`on_bad` hears of it), stays missing: its parents are drawn.

@@ -4,14 +4,13 @@ import time
 from contextlib import ExitStack
 
 import glfw
-import moderngl
 
 from ..atlas.layout import PASSES
 from ..streamer.world import OnBad, World
 from . import frame
 from .camera import Pose, look
 from .fly import Flight, step
-from .render.context import GL_VERSION, describe, open_current
+from .render.context import GL_VERSION, Context, describe, open_current
 from .render.renderer import Renderer, light_of
 from .scene import Scene, load
 from .window import Input, open_window
@@ -73,7 +72,7 @@ def fly_through(
 class Show:
     """What is on the window. While the user moves and drawing is slow, pixels are drawn as blocks."""
 
-    def __init__(self, ctx: moderngl.Context, scene: Scene, fov_deg: float, size: tuple[int, int]) -> None:
+    def __init__(self, ctx: Context, scene: Scene, fov_deg: float, size: tuple[int, int]) -> None:
         self.scene, self.fov_deg = scene, fov_deg
         self.name = PASSES[0]
         self.shadows = False

@@ -11,7 +11,7 @@ ROOMS = {
     "shaders": {"atlas"},
     "streamer": {"atlas"},
     "app": {"streamer", "shaders", "atlas"},
-    "tools": {"app", "streamer", "shaders", "atlas"},
+    "tools": {"app", "streamer", "shaders", "atlas", "assets"},  # assets holds data, no code
 }
 ONLY_IN = {  # a module -> where it may be imported: a folder, or one file
     "moderngl": "app/render/",

@@ -30,7 +30,8 @@ VARIANTS: dict[str, list[Patch]] = {
         ("lessThan(speed, vec3(1e-12))", "lessThan(abs(speed), vec3(1e-12))"),
         (
             "    float t = max(max(enter",
-            "    vec3 e2 = min(enter, leave); leave = max(enter, leave); enter = e2;\n    float t = max(max(enter",
+            "    vec3 near = min(enter, leave); leave = max(enter, leave); enter = near;\n"
+            "    float t = max(max(enter",
         ),
         ("if (stepped.x != 0) p.x = begin.x;", "if (stepped.x != 0) p.x = down.x ? end.x - 1 : begin.x;"),
         ("if (stepped.y != 0) p.y = begin.y;", "if (stepped.y != 0) p.y = down.y ? end.y - 1 : begin.y;"),
@@ -53,11 +54,13 @@ VARIANTS: dict[str, list[Patch]] = {
         ("if (t == 0.0) stepped", "if (t == beam_start) stepped"),
         (
             "    int wanted;\n    Hit hit = march",
-            "    beam_start = beams[pixel.y / 8 * ((u_size.x + 7) / 8) + pixel.x / 8];\n    int wanted;\n    Hit hit = march",
+            "    beam_start = beams[pixel.y / 8 * ((u_size.x + 7) / 8) + pixel.x / 8];\n"
+            "    int wanted;\n    Hit hit = march",
         ),
         (
             "layout(std430, binding = 3) writeonly",
-            "layout(std430, binding = 9) readonly buffer Beams { float beams[]; };\nlayout(std430, binding = 3) writeonly",
+            "layout(std430, binding = 9) readonly buffer Beams { float beams[]; };\n"
+            "layout(std430, binding = 3) writeonly",
         ),
     ],
 }
