@@ -43,7 +43,7 @@ vec3 colour(Ray ray, Hit hit) {
     if (face == ivec3(0)) return albedo;
     vec4 s = surface(hit_voxel(hit), hit_level(hit), face);
     float sunny = u_shadows != 0 && dot(s.xyz, u_sun) > 0.0 && in_shadow(ray, hit, vec3(face)) ? 0.0 : 1.0;
-    vec3 light = lit(albedo, s.xyz, u_sun, 0.55 + 0.45 * s.w, sunny);
+    vec3 light = lit(albedo, s.xyz, u_sun, 0.66 + 0.34 * s.w, sunny);
     return mix(SKY_HORIZON, light, exp(-u_haze * hit.t));
 }
 

@@ -24,5 +24,5 @@ vec4 surface(ivec3 voxel, int level, ivec3 face) {
         if (before) tilt -= toward;
         else if (!is_occupied(voxel + around, level)) tilt += toward;
     }
-    return vec4(normalize(vec3(face) * 3.0 + tilt), 1.0 - closed / 9.0);
+    return vec4(normalize(vec3(face) * 4.5 + tilt), 1.0 - closed / 9.0);
 }
