@@ -17,7 +17,7 @@ from .programs import compile_compute, set_uniforms
 
 IMAGE_PICTURE = 2
 _GROUP = 8  # threads along a workgroup edge: local_size in the shaders
-_HAZE_AT_EXTENT = 0.05  # share of the light that haze takes over the world's diagonal
+_HAZE_AT_EXTENT = 0.02  # share of the light that haze takes over the world's diagonal
 
 
 @dataclass(frozen=True, slots=True)
