@@ -109,3 +109,10 @@ def test_cells_are_cropped(monkeypatch):
     assert voxels.voxelise(bakery.cells([[0, 0, 0], [5, 5, 5]]), crop)[1] == 1
     with pytest.raises(UserError, match="voxel-size"):
         voxels.voxelise(bakery.cells([[1 << 23, 0, 0]]), Placement(1.0))
+
+
+def test_order_of_voxels_near_and_across_the_whole_world(rng):
+    near = rng.integers(-50, 50, (3000, 3)).astype(np.int32)
+    for places in (near, near * 160_000, np.empty((0, 3), np.int32)):
+        ordered = places[sums.order_of(places)]
+        assert np.array_equal(ordered, places[np.lexsort(places.T)])
