@@ -101,7 +101,7 @@ def _region_of(line: str) -> RegionRecord:
     """A region line's record. ValueError if a field is not what it must be."""
     word, level, x, y, z, n_bytes, digest, n_chunks, n_voxels = line.split(" ")
     region = (int(x), int(y), int(z))
-    record = RegionRecord(int(level), region, int(n_bytes), digest, int(n_chunks), int(n_voxels))
+    record = RegionRecord(int(level), region, int(n_bytes), _hex(digest), int(n_chunks), int(n_voxels))
     if not 0 <= record.level <= MAX_LEVEL:
         raise ValueError(f"level {record.level}")
     region_key(record.level, record.region)
@@ -112,9 +112,15 @@ def _region_of(line: str) -> RegionRecord:
         raise ValueError(f"a region of {record.n_bytes} bytes")
     if not record.n_chunks <= record.n_voxels <= record.n_chunks * CHUNK_VOXELS:
         raise ValueError(f"{record.n_voxels} voxels in {record.n_chunks} chunks")
-    if word != "region" or len(digest) != 32 or _region_line(record) != line:
+    if word != "region" or _region_line(record) != line:
         raise ValueError("not the one way to write it")
     return record
+
+
+def _hex(digest: str) -> str:
+    if len(digest) != 32 or not set(digest) <= set("0123456789abcdef"):
+        raise ValueError(f"{digest} is not 32 lower-case hex digits")
+    return digest
 
 
 def encode_manifest(files: Iterable[FileRecord], regions: Iterable[RegionRecord]) -> bytes:
@@ -142,12 +148,13 @@ def parse_manifest(data: bytes) -> Manifest:
         try:
             if line.startswith("file "):
                 _, key, n_bytes, digest = line.split(" ")
-                files.append(FileRecord(key, int(n_bytes), digest))
+                files.append(FileRecord(key, int(n_bytes), _hex(digest)))
             else:
                 regions.append(_region_of(line))
         except ValueError as error:
             raise WorldError(MANIFEST_KEY, f"line {n}: {quoted(str(error))}") from None
-    unique = len({(r.level, r.region) for r in regions}) == len(regions)
+    places = {f.key for f in files} | {(r.level, r.region) for r in regions}
+    unique = len(places) == len(files) + len(regions)
     if not unique or not body.isascii() or encode_manifest(files, regions) != data:
         raise WorldError(MANIFEST_KEY, "not sorted, or not in the one way to write it")
     return Manifest(tuple(files), tuple(regions))

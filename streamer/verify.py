@@ -72,7 +72,12 @@ def _foreign(path: Path, manifest: Manifest) -> list[WorldError]:
     A journal beside a manifest counts as named: the bake died after writing one, before removing the other.
     """
     named = {MANIFEST_KEY, JOURNAL_KEY, *(f.key for f in manifest.files), *(r.key for r in manifest.regions)}
-    found = ((key, kind) for key, kind in files.walk(path) if kind != "folder" and key not in named)
-    return [
-        WorldError(quoted(key), f"foreign: a {kind} that the manifest does not name") for key, kind in found
-    ]
+    bad = []
+    try:
+        for key, kind in files.walk(path):
+            if kind != "folder" and key not in named:
+                what = "file" if kind == "file" else "link or special file"
+                bad.append(WorldError(quoted(key), f"foreign: a {what} that the manifest does not name"))
+    except WorldError as error:  # a folder that cannot be listed
+        bad.append(error)
+    return bad
