@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError, shown
 from . import ply as p
-from .gaussians import assemble, exp_scale
+from .gaussians import assemble, exp_scale, place_largest
 from .source import Gaussians, Rows, Source, check_count, spans
 
 SPLATS_PER_CHUNK = 256
@@ -110,13 +110,3 @@ def _rotation(packed: NDArray[np.uint32]) -> Float:
     """[N] uint32 -> [N, 4] w, x, y, z; the largest component follows from unit length."""
     small = (_fractions(packed, (20, 10), (10, 10), (0, 10)) - 0.5) * np.sqrt(2)
     return place_largest(small, packed >> 30)
-
-
-def place_largest(small: Float, largest: NDArray[np.integer]) -> Float:
-    """[N, 3] the smaller components in order, [N] the index of the left-out one -> [N, 4] quaternion."""
-    out = np.empty((len(small), 4))
-    slots = np.arange(3) + (np.arange(3) >= largest.astype(np.int64)[:, None])
-    rows = np.arange(len(small))
-    out[rows[:, None], slots] = small
-    out[rows, largest] = np.sqrt(np.maximum(0, 1 - (small**2).sum(axis=1)))
-    return out

@@ -19,9 +19,11 @@ def assemble(
     """Columns of N raw records (any float type) -> at most N Gaussians.
 
     positions [N, 3]; scales [N, 3] linear sigma; rotations [N, 4] w, x, y, z of any length; opacities [N]
-    0..1; colours [N, 3] sRGB where 0..1 is shown and the rest is clipped. Dropped: a position, scale or
-    colour that is NaN or infinite (also once it is a float32), a negative scale, a quaternion that is zero,
-    NaN or infinite, an opacity that is NaN."""
+    0..1; colours [N, 3] sRGB where 0..1 is shown and the rest is clipped.
+
+    Dropped: a position, scale or colour that is NaN or infinite (also once it is a float32), a negative
+    scale, a quaternion that is zero, NaN or infinite, an opacity that is NaN.
+    """
     with np.errstate(all="ignore"):
         at = positions.astype(np.float32)
         sigma = np.maximum(scales, TINY_SCALE).astype(np.float32)  # NaN stays NaN
@@ -50,3 +52,13 @@ def exp_scale(log_scale: Float) -> Float:
     """exp, but NaN where the logarithm was not finite, so that `assemble` drops the splat."""
     with np.errstate(all="ignore"):
         return np.where(np.isfinite(log_scale), np.exp(log_scale), np.nan)
+
+
+def place_largest(small: Float, largest: NDArray[np.integer]) -> Float:
+    """[N, 3] the smaller components in order, [N] the index of the left-out one -> [N, 4] quaternion."""
+    out = np.empty((len(small), 4))
+    slots = np.arange(3) + (np.arange(3) >= largest.astype(np.int64)[:, None])
+    rows = np.arange(len(small))
+    out[rows[:, None], slots] = small
+    out[rows, largest] = np.sqrt(np.maximum(0, 1 - (small**2).sum(axis=1)))
+    return out

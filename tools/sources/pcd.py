@@ -2,7 +2,8 @@
 
 Colour: `rgb` or `rgba`, 0xAARRGGBB in a uint32 or in the bits of a float32 (in ascii an integer of 1 or more
 is the packed number itself); else three columns as in `points`. binary_compressed is LZF over columns,
-unpacked at once, hence at most 256 MiB. z points up. Precision: exact."""
+unpacked at once, hence at most 256 MiB. z points up. Precision: exact.
+"""
 
 from __future__ import annotations
 

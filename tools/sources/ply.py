@@ -220,8 +220,7 @@ def numbers(line: bytes, width: int, path: Path) -> list[float]:
 
 
 def typed(values: NDArray[np.float64], dtype: np.dtype) -> Rows:
-    """[N, K] numbers of text -> [N] records of K declared types; integers are clipped to their range, NaN is
-    0."""
+    """[N, K] numbers of text -> [N] records of K declared types; integers are clipped, NaN becomes 0."""
     out = np.zeros(len(values), dtype)
     with np.errstate(all="ignore"):
         for column, name in zip(values.T, dtype.names or (), strict=True):

@@ -40,15 +40,11 @@ def assemble_points(rows: Rows, rgb: NDArray[np.floating] | None) -> Points:
 
 def unit_colour(rows: Rows, names: tuple[str, ...]) -> NDArray[np.float64]:
     """Columns of a declared type -> [N, 3], 0..1 where it is a colour."""
-    full = [
-        {"f": 1.0, "u2": 65535.0}.get(c.kind if c.kind == "f" else c.str[1:], 255.0)
-        for c in _types(rows, names)
-    ]
-    return p.stack(rows, names) / full
-
-
-def _types(rows: Rows, names: tuple[str, ...]) -> list[np.dtype]:
-    return [rows.dtype[name] for name in names]
+    whites = []
+    for name in names:
+        dtype = rows.dtype[name]
+        whites.append(1.0 if dtype.kind == "f" else 65535.0 if dtype.str[1:] == "u2" else 255.0)
+    return p.stack(rows, names) / whites
 
 
 def open_point_ply(ply: p.Ply) -> Source:

@@ -7,7 +7,8 @@ the spherical harmonics, which are not read. Axes are right-up-back: y points up
 
 The streams are read side by side in step, so memory follows the batch; for gzip that means unpacking the
 front of the file once per attribute. Precision: position 2^-(fractional_bits + 1), ln sigma 1/32, rotation
-1/1446 (version 2: 1/255) per component, f_dc 1/76 (colour 0.95/255), opacity 1/510."""
+1/1446 (version 2: 1/255) per component, f_dc 1/76 (colour 0.95/255), opacity 1/510.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +28,7 @@ from numpy.typing import NDArray
 
 from ..errors import UserError, shown
 from . import source as s
-from .compressed_ply import place_largest
-from .gaussians import SH_C0, assemble
+from .gaussians import SH_C0, assemble, place_largest
 
 _HEADER = struct.Struct("<4sIIBBBB")
 _HEADER_4 = struct.Struct("<4sIIBBBBI12s")

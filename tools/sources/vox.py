@@ -8,7 +8,8 @@ every voxel is solid. Materials are counted, not read. z points up; a cell is a 
 A model turns about the corner floor(size / 2), half a cell off its cells' centres. Where visible models
 overlap, the one later in depth-first order wins (MagicaVoxel documents no order). Without a scene graph the
 first model is read, where it stands (0 .. size - 1); further ones would be frames of an animation. Dropped:
-voxels outside their model's size, with palette byte 0, or covered by a later one. Precision: exact."""
+voxels outside their model's size, with palette byte 0, or covered by a later one. Precision: exact.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ from .vox_scene import Instance, Node, Reader, instances, read_node
 TILE_BITS = 8  # overlaps are resolved in tiles of 256^3 cells
 _TILE = 1 << TILE_BITS
 _FEW = 1 << 18  # voxels: read at a time, and sorted rather than searched for in a tile
-_MAX_CHUNKS = 1 << 20
+_MAX_CHUNKS = 1 << 18
 _MAX_SIDE = 2048  # MagicaVoxel's is 256, which is all that a voxel's bytes reach
 _MAX_NODE_BYTES = 1 << 24
 _NODES = ("nTRN", "nGRP", "nSHP")
@@ -71,10 +72,11 @@ def open_vox(path: Path) -> s.Source:
 
     def batches(n: int) -> Iterator[s.Voxels]:
         assert n >= 1
-        for voxels, indices in _tiles(path, parts.models, placed):
-            rgba = palette[indices]
-            for start, count in s.spans(len(voxels), n, 32):
-                yield s.Voxels(voxels[start : start + count], rgba[start : start + count])
+        for corner, keys, indices in _tiles(path, parts.models, placed):
+            for start, count in s.spans(len(keys), n, 32):
+                key = keys[start : start + count]
+                voxels = corner + np.stack([key & 255, key >> 8 & 255, key >> 16], axis=1)
+                yield s.Voxels(voxels, palette[indices[start : start + count]])
 
     notes: dict[str, str | int] = {
         "format": f"vox v{version}",
@@ -156,9 +158,8 @@ def _place(path: Path, parts: _Parts) -> list[Instance]:
 
 def _tiles(
     path: Path, models: list[_Model], placed: list[Instance]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Per tile of 256^3 cells: voxels [N, 3], each cell once, and their palette bytes [N]; memory stays
-    bounded."""
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]]:
+    """Per tile of 256^3 cells: corner [3], keys [N] (as in `_cells`) and palette bytes [N] of its voxels."""
     in_tile: dict[tuple[int, int, int], list[Instance]] = {}
     for instance in placed:
         low, high = _bounds(models[instance.model], instance)
@@ -181,9 +182,7 @@ def _tiles(
         cells = np.unique(np.concatenate(keys)) if keys and n_keys <= _FEW else np.flatnonzero(dense)
         indices = dense[cells]
         dense[cells] = 0
-        if len(cells):
-            local = np.stack([cells & 255, cells >> 8 & 255, cells >> 16], axis=1)
-            yield corner + local, indices
+        yield corner, cells, indices
 
 
 def _bounds(model: _Model, instance: Instance) -> tuple[list[int], list[int]]:
@@ -196,7 +195,9 @@ def _bounds(model: _Model, instance: Instance) -> tuple[list[int], list[int]]:
 def _to_world(voxels: NDArray[np.int64], model: _Model, instance: Instance) -> NDArray[np.int64]:
     # In halves of a cell everything stays whole: a turned centre is odd on every axis.
     halves = 2 * (voxels - model.size // 2) + 1
-    return ((halves @ instance.turn.T) >> 1) + instance.shift
+    columns, signs = np.abs(instance.turn).argmax(axis=1), instance.turn.sum(axis=1)
+    cells: NDArray[np.int64] = (halves[:, columns] * signs >> 1) + instance.shift
+    return cells
 
 
 def _cells(
@@ -207,7 +208,7 @@ def _cells(
         records = s.read_rows(path, model.offset + 4 * start, "u1", 4 * count).reshape(-1, 4)
         records = records[(records[:, 3] > 0) & (records[:, :3] < model.size).all(axis=1)]
         local = _to_world(records[:, :3].astype(np.int64), model, instance) - corner
-        inside = ((local >= 0) & (local < _TILE)).all(axis=1)
+        inside = (local[:, 0] | local[:, 1] | local[:, 2]) >> TILE_BITS == 0  # neither negative nor beyond
         local = local[inside]
         yield local[:, 0] | local[:, 1] << 8 | local[:, 2] << 16, records[inside, 3]
 

@@ -3,7 +3,8 @@
 Nodes (ephtracy/voxel-model, .vox extension): nTRN moves and turns its one child, nGRP holds children, nSHP
 shows models. `_t` is "x y z"; `_r` packs a signed permutation: bits 0-1 and 2-3 are the columns of the first
 two rows' entries, bits 4, 5, 6 the rows' signs. Only the first frame is read; hidden nodes and layers are
-not."""
+not.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ class Instance:
 
 class Reader:
     """Little-endian fields of one chunk, never beyond its end. Raises UserError naming the file and the
-    chunk."""
+    chunk.
+    """
 
     def __init__(self, data: bytes, where: str) -> None:
         self.data, self.where, self.at = data, where, 0
