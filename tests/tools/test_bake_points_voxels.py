@@ -22,7 +22,7 @@ def baked_points(batch, placement):
 
 def baked_cells(batch, placement):
     parts, _ = voxels.voxelise(batch, placement)
-    summed = sums.merge(parts)
+    summed = sums.merge(list(parts))
     return as_dict(summed, voxels.resolve(summed)[1])
 
 

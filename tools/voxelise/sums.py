@@ -68,27 +68,30 @@ def order_of(voxels: NDArray[np.integer]) -> I64:
 
 def collapse(raw: Sums) -> Sums:
     """Add up what falls into the same voxel. -> each voxel once, in (z, y, x) order."""
-    order = order_of(raw.voxels)
-    if not order.size:
-        return empty()
-    voxels = raw.voxels.take(order, axis=0)
-    fresh = np.ones(len(voxels), bool)
-    fresh[1:] = (voxels[1:] != voxels[:-1]).any(1)
-    starts = np.flatnonzero(fresh)
-    n, weight, colour = (
-        np.add.reduceat(a.take(order, axis=0), starts) for a in (raw.n, raw.weight, raw.colour)
-    )
-    return Sums(voxels[starts], n, weight, colour)
+    return _added([raw])
 
 
 def merge(parts: Sequence[Sums]) -> Sums:
     """Add up collapsed sums: the same result whatever the order and the number of the parts."""
     if len(parts) < 2:
         return parts[0] if parts else empty()
-    columns = (
-        np.concatenate([getattr(p, name) for p in parts]) for name in ("voxels", "n", "weight", "colour")
-    )
-    return collapse(Sums(*columns))
+    return _added(parts)
+
+
+def _added(parts: Sequence[Sums]) -> Sums:
+    voxels = np.concatenate([p.voxels for p in parts])
+    order = order_of(voxels)
+    if not order.size:
+        return empty()
+    voxels = voxels.take(order, axis=0)
+    fresh = np.ones(len(voxels), bool)
+    fresh[1:] = (voxels[1:] != voxels[:-1]).any(1)
+    starts = np.flatnonzero(fresh)
+
+    def added(name: str) -> I64:  # one column at a time: the others do not wait in memory
+        return np.add.reduceat(np.concatenate([getattr(p, name) for p in parts]).take(order, axis=0), starts)
+
+    return Sums(voxels[starts], added("n"), added("weight"), added("colour"))
 
 
 def mean_srgb(summed: Sums) -> NDArray[np.uint8]:
