@@ -114,5 +114,8 @@ def test_cells_are_cropped(monkeypatch):
 def test_order_of_voxels_near_and_across_the_whole_world(rng):
     near = rng.integers(-50, 50, (3000, 3)).astype(np.int32)
     for places in (near, near * 160_000, np.empty((0, 3), np.int32)):
-        ordered = places[sums.order_of(places)]
+        order, starts = sums.grouped(places)
+        ordered = places[order]
         assert np.array_equal(ordered, places[np.lexsort(places.T)])
+        assert np.array_equal(np.unique(places, axis=0), np.unique(ordered[starts], axis=0))
+        assert len(starts) == len(np.unique(places, axis=0))

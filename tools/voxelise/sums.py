@@ -55,15 +55,21 @@ def n_cells(size: I64) -> int:
     return int(size[0]) * int(size[1]) * int(size[2])
 
 
-def order_of(voxels: NDArray[np.integer]) -> I64:
-    """A permutation that brings voxels [M, 3] into (z, y, x) order."""
+def grouped(voxels: NDArray[np.integer]) -> tuple[I64, I64]:
+    """Voxels [M, 3] -> (permutation [M] into (z, y, x) order, where in that order each new voxel starts)."""
     if not len(voxels):
-        return np.empty(0, np.int64)
-    lowest, highest = voxels.min(0).astype(np.int64), voxels.max(0).astype(np.int64)
-    size = highest - lowest + 1
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    columns = [voxels[:, axis] for axis in range(3)]
+    lowest = np.array([int(c.min()) for c in columns])
+    size = np.array([int(c.max()) for c in columns]) - lowest + 1
     if n_cells(size) < MAX_KEY:
-        return np.argsort(keys(voxels, lowest, size))
-    return np.lexsort((voxels[:, 0], voxels[:, 1], voxels[:, 2]))
+        key = keys(voxels, lowest, size)
+        order = np.argsort(key)
+        changes = np.diff(key.take(order)) != 0
+    else:
+        order = np.lexsort(columns)
+        changes = (np.diff(voxels.take(order, axis=0), axis=0) != 0).any(1)
+    return order, np.append(0, np.flatnonzero(changes) + 1)
 
 
 def collapse(raw: Sums) -> Sums:
@@ -80,18 +86,14 @@ def merge(parts: Sequence[Sums]) -> Sums:
 
 def _added(parts: Sequence[Sums]) -> Sums:
     voxels = np.concatenate([p.voxels for p in parts])
-    order = order_of(voxels)
+    order, starts = grouped(voxels)
     if not order.size:
         return empty()
-    voxels = voxels.take(order, axis=0)
-    fresh = np.ones(len(voxels), bool)
-    fresh[1:] = (voxels[1:] != voxels[:-1]).any(1)
-    starts = np.flatnonzero(fresh)
 
     def added(name: str) -> I64:  # one column at a time: the others do not wait in memory
         return np.add.reduceat(np.concatenate([getattr(p, name) for p in parts]).take(order, axis=0), starts)
 
-    return Sums(voxels[starts], added("n"), added("weight"), added("colour"))
+    return Sums(voxels.take(order[starts], axis=0), added("n"), added("weight"), added("colour"))
 
 
 def mean_srgb(summed: Sums) -> NDArray[np.uint8]:
