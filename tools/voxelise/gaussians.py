@@ -19,11 +19,13 @@ and of thicker ones (0.5 x 0.5 x 0.1, opacity 0.5) gave, as voxels per s^2 of su
     s/2                 1.08 (0.99, 1.40)     1.40 (1.00, 1.41)     0         12
 
 A ray steps through one face at a time, so its voxels are 6-connected and only 6-holes leak. s/2 never falls
-below the thickness of a naive digital plane, s/2 * |e|_inf (Reveilles 1991: the least without 6-holes), costs
-a quarter fewer voxels than the full width, and is as thick in every direction.
+below the thickness of a naive digital plane, s/2 * |e|_inf (Reveilles 1991: the least without 6-holes), and
+cost a quarter fewer voxels than the full width. (One plane per direction and offset: the count at 45 degrees
+depends on whether the lattice offers it one layer or two.)
 
-Accumulated as optical depth tau = -ln(1 - min(a, 0.999)) in 1/1024, from a table: per cell, floats meet only
-additions, products and comparisons, so the bytes depend neither on the order nor on the width of the SIMD.
+Accumulated as optical depth tau = -ln(1 - min(a, 0.999)) in 1/1024, from a table: sums are exact in
+any order; per cell, floats meet only additions, products and comparisons, which every machine rounds alike.
+(Once per Gaussian there is a logarithm here, and an exponential in the reader of a .ply.)
 """
 
 import math
