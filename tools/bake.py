@@ -34,7 +34,7 @@ __all__ = ["BakeOptions", "BakeReport", "bake"]
 BATCH = 1 << 17  # items read at a time
 KEEP = 1 << 19  # sources of at most this many items are read once and held (56 bytes a Gaussian)
 WAITING_REGIONS = 4  # packed regions that may wait for the disk
-PENDING = 1 << 23  # voxels of sums that may wait to be merged
+PENDING = 1 << 22  # voxels of sums that may wait to be merged
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
@@ -133,7 +133,7 @@ def accumulate(
         if isinstance(batch, Gaussians):
             keep, lost = gaussians.kept(batch, placement, limits)
             shape, n_cropped = gaussians.shapes(batch, placement, keep)
-            parts = gaussians.voxelise(shape)
+            parts: Iterable[Sums] = gaussians.voxelise(shape)
         elif isinstance(batch, Points):
             part, n_cropped = points.voxelise(batch, placement)
             parts, lost = [part], {}
@@ -142,7 +142,8 @@ def accumulate(
             (parts, n_cropped), lost = voxels.voxelise(batch, placement), {}
         for reason, n in {**lost, "cropped": n_cropped}.items():
             dropped[reason] = dropped.get(reason, 0) + n
-        merged = gathered([*merged, *parts])
+        for part in parts:
+            merged = gathered([*merged, part])
         done += len(batch)
         progress("voxelise", done, total)
     dropped["invalid"] = total - done

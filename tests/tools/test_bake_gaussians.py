@@ -16,7 +16,7 @@ ALL = gaussians.Limits(0.0, 1e9)
 
 def summed(batch, placement=UNIT, limits=ALL):
     keep, _ = gaussians.kept(batch, placement, limits)
-    return sums.merge(gaussians.voxelise(gaussians.shapes(batch, placement, keep)[0]))
+    return sums.merge(list(gaussians.voxelise(gaussians.shapes(batch, placement, keep)[0])))
 
 
 def solid_voxels(batch, threshold=0.5, placement=UNIT):

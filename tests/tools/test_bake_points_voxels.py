@@ -22,7 +22,7 @@ def baked_points(batch, placement):
 
 def baked_cells(batch, placement):
     parts, _ = voxels.voxelise(batch, placement)
-    summed = sums.merge(parts)
+    summed = sums.merge(list(parts))
     return as_dict(summed, voxels.resolve(summed)[1])
 
 
@@ -109,3 +109,13 @@ def test_cells_are_cropped(monkeypatch):
     assert voxels.voxelise(bakery.cells([[0, 0, 0], [5, 5, 5]]), crop)[1] == 1
     with pytest.raises(UserError, match="voxel-size"):
         voxels.voxelise(bakery.cells([[1 << 23, 0, 0]]), Placement(1.0))
+
+
+def test_order_of_voxels_near_and_across_the_whole_world(rng):
+    near = rng.integers(-50, 50, (3000, 3)).astype(np.int32)
+    for places in (near, near * 160_000, np.empty((0, 3), np.int32)):
+        order, starts = sums.grouped(places)
+        ordered = places[order]
+        assert np.array_equal(ordered, places[np.lexsort(places.T)])
+        assert np.array_equal(np.unique(places, axis=0), np.unique(ordered[starts], axis=0))
+        assert len(starts) == len(np.unique(places, axis=0))

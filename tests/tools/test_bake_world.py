@@ -1,7 +1,7 @@
 """Whole bakes: the same bytes whatever the order, levels that agree, options, refusals, real scenes."""
 
 import itertools
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import bakery
 import numpy as np
@@ -237,6 +237,11 @@ def test_huge_splats_are_floaters_and_a_few_splats_are_not(tmp_path, rng):
     few = bakery.gaussians([[0, 0, 0], [0.1, 0, 0]], [[0.5] * 3, [0.2] * 3])
     _, report = baked(tmp_path, few, "few", voxel_size_m=0.05)
     assert report.dropped == {}
+
+
+def test_records_that_the_reader_refused_are_counted(tmp_path):
+    source = replace(bakery.source(tmp_path, bakery.points([[0, 0, 0], [1, 1, 1]])), n_items=5)
+    assert bake(source, tmp_path / "world", BakeOptions()).dropped == {"invalid": 3}
 
 
 def test_progress_reaches_the_end(tmp_path):

@@ -55,40 +55,45 @@ def n_cells(size: I64) -> int:
     return int(size[0]) * int(size[1]) * int(size[2])
 
 
-def order_of(voxels: NDArray[np.integer]) -> I64:
-    """A permutation that brings voxels [M, 3] into (z, y, x) order."""
+def grouped(voxels: NDArray[np.integer]) -> tuple[I64, I64]:
+    """Voxels [M, 3] -> (permutation [M] into (z, y, x) order, where in that order each new voxel starts)."""
     if not len(voxels):
-        return np.empty(0, np.int64)
-    lowest, highest = voxels.min(0).astype(np.int64), voxels.max(0).astype(np.int64)
-    size = highest - lowest + 1
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    columns = [voxels[:, axis] for axis in range(3)]
+    lowest = np.array([int(c.min()) for c in columns])
+    size = np.array([int(c.max()) for c in columns]) - lowest + 1
     if n_cells(size) < MAX_KEY:
-        return np.argsort(keys(voxels, lowest, size))
-    return np.lexsort((voxels[:, 0], voxels[:, 1], voxels[:, 2]))
+        key = keys(voxels, lowest, size)
+        order = np.argsort(key)
+        changes = np.diff(key.take(order)) != 0
+    else:
+        order = np.lexsort(columns)
+        changes = (np.diff(voxels.take(order, axis=0), axis=0) != 0).any(1)
+    return order, np.append(0, np.flatnonzero(changes) + 1)
 
 
 def collapse(raw: Sums) -> Sums:
     """Add up what falls into the same voxel. -> each voxel once, in (z, y, x) order."""
-    order = order_of(raw.voxels)
-    if not order.size:
-        return empty()
-    voxels = raw.voxels.take(order, axis=0)
-    fresh = np.ones(len(voxels), bool)
-    fresh[1:] = (voxels[1:] != voxels[:-1]).any(1)
-    starts = np.flatnonzero(fresh)
-    n, weight, colour = (
-        np.add.reduceat(a.take(order, axis=0), starts) for a in (raw.n, raw.weight, raw.colour)
-    )
-    return Sums(voxels[starts], n, weight, colour)
+    return _added([raw])
 
 
 def merge(parts: Sequence[Sums]) -> Sums:
     """Add up collapsed sums: the same result whatever the order and the number of the parts."""
     if len(parts) < 2:
         return parts[0] if parts else empty()
-    columns = (
-        np.concatenate([getattr(p, name) for p in parts]) for name in ("voxels", "n", "weight", "colour")
-    )
-    return collapse(Sums(*columns))
+    return _added(parts)
+
+
+def _added(parts: Sequence[Sums]) -> Sums:
+    voxels = np.concatenate([p.voxels for p in parts])
+    order, starts = grouped(voxels)
+    if not order.size:
+        return empty()
+
+    def added(name: str) -> I64:  # one column at a time: the others do not wait in memory
+        return np.add.reduceat(np.concatenate([getattr(p, name) for p in parts]).take(order, axis=0), starts)
+
+    return Sums(voxels.take(order[starts], axis=0), added("n"), added("weight"), added("colour"))
 
 
 def mean_srgb(summed: Sums) -> NDArray[np.uint8]:

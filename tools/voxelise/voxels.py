@@ -36,14 +36,14 @@ def spans(batch: Voxels, placement: Placement) -> tuple[I64, I64]:
     return np.clip(first, -reach, reach).astype(np.int64), np.clip(last, -reach, reach).astype(np.int64)
 
 
-def voxelise(batch: Voxels, placement: Placement) -> tuple[list[Sums], int]:
+def voxelise(batch: Voxels, placement: Placement) -> tuple[Iterator[Sums], int]:
     """Cells -> (sums weighted by coverage, to be merged; how many cells lay outside the crop)."""
     first, last = spans(batch, placement)
     lowest, highest = placement.crop()
     first, last = np.maximum(first, lowest), np.minimum(last, highest)
     inside = (first < last).all(1)
     first, size, rgba = first[inside], (last - first)[inside], batch.rgba[inside]
-    return list(_filled(first, size, rgba)), int((~inside).sum())
+    return _filled(first, size, rgba), int((~inside).sum())
 
 
 def _filled(first: I64, size: I64, rgba: NDArray[np.uint8]) -> Iterator[Sums]:
