@@ -56,6 +56,8 @@ def check_files(path: Path, manifest: Manifest, meta: WorldMeta) -> list[WorldEr
     """What is wrong with the zarr.json files below the root and with what the manifest names of them."""
     wrong = []
     for key in metadata.keys(meta.n_levels):
+        if key == metadata.ROOT_KEY:  # meta was made of it: `read_meta` compared it
+            continue
         try:
             metadata.check_file(key, read_listed(path, manifest, key), meta)
         except WorldError as error:

@@ -20,7 +20,7 @@ SHAPE = (CHUNK, CHUNK, CHUNK, 4)
 
 
 @dataclass(frozen=True)
-class PackedCodec(ArrayBytesCodec):  # type: ignore[misc]  # zarr is untyped here
+class PackedCodec(ArrayBytesCodec):
     """One (16, 16, 16, 4) uint8 chunk <-> its packed bytes. No configuration."""
 
     is_fixed_size = False
@@ -42,7 +42,8 @@ class PackedCodec(ArrayBytesCodec):  # type: ignore[misc]  # zarr is untyped her
 
     async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         _check(chunk_spec)
-        dense = unpack(chunk_data.to_bytes())  # a mask without voxels, which zarr may write, is all zeros
+        # A mask without voxels, which zarr may write, is all zeros. Any: zarr types arrays by a protocol.
+        dense: Any = unpack(chunk_data.to_bytes())
         return chunk_spec.prototype.nd_buffer.from_ndarray_like(dense)
 
     async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer:

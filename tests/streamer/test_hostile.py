@@ -27,10 +27,14 @@ def original(tmp_path_factory):
 
 @pytest.fixture
 def path(original, tmp_path):
+    before = peak_bytes()
     yield shutil.copytree(original, tmp_path / "w")
-    # ru_maxrss is the peak of the whole run so far: kB here, bytes on macOS
-    scale = 1 if sys.platform == "darwin" else 1024
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale < 1 << 30
+    assert peak_bytes() - before < 100 << 20
+
+
+def peak_bytes():
+    """Most memory this process ever had: ru_maxrss, kB on Linux and bytes on macOS."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def seal(path, changed=None, **counts):
@@ -153,6 +157,13 @@ def test_metadata_that_is_none(path, key, case):
     (path / key).write_bytes(RAW[case])
     seal(path)
     assert_refused(path, "zarr.json")
+
+
+@pytest.mark.parametrize("key", [ROOT, ARRAY])
+def test_metadata_deep_enough_to_parse(path, key):
+    (path / key).write_bytes(b"[" * 100 + b"]" * 100)
+    seal(path)
+    assert_refused(path, "nested deeper than 32")
 
 
 def test_metadata_deep_inside_the_sources(path):

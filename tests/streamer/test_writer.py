@@ -118,6 +118,37 @@ def test_resume_bakes_again_what_is_not_whole(tmp_path):
     assert tree(tmp_path / "w") == tree(tmp_path / "whole")
 
 
+def test_a_torn_line_hides_no_later_one(tmp_path):
+    begin(tmp_path, 1)
+    with open(tmp_path / "manifest.journal", "ab") as journal:
+        journal.write(b"region 0 torn")
+    begin_again = WorldWriter(tmp_path, voxel_size_m=0.05, resume=True)
+    begin_again.write_region(*TASKS[1])
+    begin_again.close()
+    with WorldWriter(tmp_path, voxel_size_m=0.05, resume=True) as writer:
+        assert len(writer.regions) == 2
+
+
+def test_a_line_that_the_disk_took_half_of_hides_no_later_one(tmp_path, monkeypatch):
+    with WorldWriter(tmp_path, voxel_size_m=0.05) as writer:
+        record = write_region_file(tmp_path, *TASKS[0], "zstd")
+        real = os.write
+
+        def half(file, data):
+            if len(data) < 20:
+                raise OSError(28, "No space left on device")
+            return real(file, bytes(data)[: len(data) // 2])
+
+        monkeypatch.setattr(os, "write", half)
+        with pytest.raises(OSError, match="No space left"):
+            writer.add(record)
+        monkeypatch.undo()
+        writer.add(record)
+        writer.write_region(*TASKS[1])
+    with WorldWriter(tmp_path, voxel_size_m=0.05, resume=True) as writer:
+        assert len(writer.regions) == 2
+
+
 def test_resume_with_other_parameters_is_refused(tmp_path):
     begin(tmp_path / "w", 1, parameters="a")
     before = tree(tmp_path / "w")
