@@ -1,7 +1,7 @@
-"""How fast a bake is, as JSON: python tests/bench/bench_bake.py SCENE [--voxel-size M] [--repeat N]
+"""How fast a bake is, as JSON: python tests/bench/bench_bake.py [SCENE] [--voxel-size M] [--repeat N]
 
 Every run is a process of its own, as a user's is: it opens, reads, voxelises, writes and fsyncs. Stages are
-those of the best run; items_per_s counts every item of the file, dropped ones too. Not collected by pytest.
+those of the best run; items_per_s is of the median one, and counts every item of the file, dropped ones too.
 """
 
 import argparse
@@ -28,7 +28,8 @@ def one_run(scene: str, voxel_size_m: float) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("scene")
+    shipped = Path(__file__).resolve().parents[2] / "assets" / "biker.compressed.ply"
+    parser.add_argument("scene", nargs="?", default=str(shipped))
     parser.add_argument("--voxel-size", type=float, default=0.01)
     parser.add_argument("--repeat", type=int, default=5)
     asked = parser.parse_args()
@@ -39,7 +40,8 @@ def main() -> None:
     best |= {
         "scene": Path(asked.scene).name,
         "voxel_size_m": asked.voxel_size,
-        "items_per_s": best["n_items"] / best["seconds"],
+        "items_per_s": best["n_items"] / seconds[len(seconds) // 2],
+        "best_items_per_s": best["n_items"] / best["seconds"],
         "median_s": seconds[len(seconds) // 2],
         "cpus": os.cpu_count(),
         "load_1min": os.getloadavg()[0],

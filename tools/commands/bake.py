@@ -86,11 +86,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(asdict(report)))
         return 0
-    dropped = ", ".join(f"{n:,} {why}" for why, n in report.dropped.items() if n)
     print(
-        f"{args.out}: {report.voxels:,} voxels in {sum(report.chunks):,} chunks of {len(report.chunks)} levels, "
+        f"{args.out}: {report.voxels:,} voxels, {sum(report.chunks):,} chunks, {len(report.chunks)} levels, "
         f"{report.bytes / 1e6:.2f} MB ({report.bits_per_voxel:.1f} bits a voxel), {report.seconds:.1f} s"
     )
-    if dropped:
-        print(f"  left out: {dropped}")
+    if any(report.dropped.values()):
+        print("  left out: " + ", ".join(f"{n:,} {why}" for why, n in report.dropped.items() if n))
     return 0
