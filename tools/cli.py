@@ -37,7 +37,9 @@ def main(argv: list[str] | None = None) -> int:
     from ..streamer.errors import WorldError
 
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()  # here, where a reader that has gone away can still be met calmly
+        return code
     except (UserError, GraphicsError) as error:
         print(f"voxtide: {error}", file=sys.stderr)
         return EXIT_USER
