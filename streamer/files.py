@@ -104,14 +104,17 @@ def pread(file: int, key: str, n_bytes: int, offset: int) -> bytes:
         try:
             part = os.pread(file, n_bytes, offset)
         except OSError as error:
-            raise WorldError(
-                key, f"cannot be read at byte {offset}: {os.strerror(error.errno or 0)}"
-            ) from None
+            raise WorldError(key, read_failure(offset, error.errno or 0)) from None
         if not part:
             raise WorldError(key, f"ends at byte {offset}, {n_bytes} bytes short")
         parts.append(part)
         offset, n_bytes = offset + len(part), n_bytes - len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def read_failure(offset: int, code: int) -> str:
+    """How a read that the system refused is told: where, and the errno's own words."""
+    return f"cannot be read at byte {offset}: {os.strerror(code)}"
 
 
 def write_file(root: Path, key: str, data: bytes) -> None:

@@ -4,31 +4,29 @@ Any thread may read. A whole region comes in one read and is checked against the
 chunks are checked by their own crc32c and their index's.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from os import close
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas import address
-from ..atlas.chunk import split, unpack
+from ..atlas.chunk import Buffer, split, unpack
 from ..atlas.layout import CHUNK, CHUNK_VOXELS, MASK_BYTES, REGION_CHUNKS
-from . import files
-from .codec import decode_chunks
+from . import spans
+from .chunk_source import OnBad
+from .codec import CodecName, decode_chunks
 from .contents import check_files, read_manifest, read_meta
 from .errors import WorldError, chunk_name
 from .manifest import RegionRecord, digest_of
 from .metadata import WorldMeta
-from .region_file import INDEX_BYTES, MAX_REGION_BYTES, RegionIndex, parse_index
+from .region_file import INDEX_BYTES, RegionIndex, parse_index, region_key
+from .stores import LocalFiles, Range, RangeStore
 
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
-OnBad = Callable[[WorldError], None]
 
-MERGE_GAP_BYTES = 16 << 10  # chunks nearer than this come in one read: a second system call costs more
 N_CACHED_INDICES = 256  # at most 98 kB each, 25 MB in all
 
 
@@ -43,8 +41,11 @@ class RegionChunks:
 class World:
     """A finished world. Made by `open_world`."""
 
-    def __init__(self, path: Path, meta: WorldMeta, regions: tuple[RegionRecord, ...]) -> None:
+    def __init__(
+        self, path: Path, meta: WorldMeta, regions: tuple[RegionRecord, ...], store: RangeStore | None = None
+    ) -> None:
         self.path = path
+        self.store = store or LocalFiles(path)
         self.meta = meta
         self.regions = regions
         self._by_place = {(r.level, r.region): r for r in regions}
@@ -64,7 +65,7 @@ class World:
         """
         report = on_bad or _raise
         try:
-            data = files.read_file(self.path, record.key, MAX_REGION_BYTES, record.n_bytes)
+            data = self._get(record, [(0, record.n_bytes)])[0]
             index = _index_of(record, data[-INDEX_BYTES:])
         except WorldError as error:
             report(error)
@@ -80,39 +81,42 @@ class World:
         good = [i for i in range(len(packed)) if i not in bad]
         return RegionChunks(chunks[good], [packed[i] for i in good])
 
-    def read_chunks(
-        self, record: RegionRecord, morton: I64, on_bad: OnBad | None = None
-    ) -> list[memoryview | None]:
-        """Some chunks of a region.
+    def read_many(self, ids: NDArray[np.uint64], on_bad: OnBad | None = None) -> list[Buffer | None]:
+        """Any chunks of any levels and regions: few reads of each region's file, one decode for them all.
 
-        morton [M] int64 codes in any order -> M packed chunks, None where empty or bad; on_bad as above
+        ids [N] uint64 (`address.chunk_id`), any order, repeats allowed -> N packed chunks (views of one
+        buffer, which lives as long as any of them), None where nothing is or it is bad. on_bad is told of
+        each damaged chunk, and once, with chunk None, of a region that cannot be read; without it the
+        first damage is raised.
         """
         report = on_bad or _raise
-        out: list[memoryview | None] = [None] * len(morton)
-        try:
-            index = self.index_of(record)
-            place = np.searchsorted(index.morton, morton)
-            present = np.flatnonzero(np.append(index.morton, -1)[place] == morton)
-            wanted = np.unique(place[present])
-            data, offsets = self._read_spans(record, index.offsets[wanted], index.n_bytes[wanted])
-        except WorldError as error:
-            report(error)
-            return out
-        packed, bad = decode_chunks(data, offsets, index.n_bytes[wanted], self.meta.codec)
-        chunks = _chunks_of(record, index.morton[wanted])
+        unique, back = np.unique(np.asarray(ids, np.uint64), return_inverse=True)
+        level, chunks = address.chunk_of_id(unique)
+        regions, morton = address.region_of_chunk(chunks), address.morton_of_chunk(chunks)
+        region_ids = address.chunk_id(level, regions)  # all it has to do is to differ between regions
+        order = np.lexsort((morton, region_ids))
+        steps = np.flatnonzero(np.diff(region_ids[order])) + 1
+        parts = []
+        for members in np.split(order, steps) if order.size else ():
+            record = self.region_at(int(level[members[0]]), _triple(regions[members[0]]))
+            try:
+                if record is not None:
+                    parts.append(self._read_part(record, members, morton[members]))
+            except WorldError as error:
+                report(error)
+        out: list[Buffer | None] = [None] * unique.size
+        members, packed, bad = _decode_parts(parts, self.meta.codec)
+        for at, buffer in zip(members.tolist(), packed, strict=True):
+            out[at] = buffer or None  # a bad one is empty
         for i, what in sorted(bad.items()):
-            report(WorldError(record.key, what, chunk_name(record.level, tuple(chunks[i].tolist()))))
-        for i, at in zip(present.tolist(), np.searchsorted(wanted, place[present]).tolist(), strict=True):
-            out[i] = packed[at] if at not in bad else None
-        return out
+            at, k = members[i], int(level[members[i]])
+            report(WorldError(region_key(k, _triple(regions[at])), what, chunk_name(k, _triple(chunks[at]))))
+        return [out[i] for i in back.tolist()]
 
     def read_chunk(self, level: int, chunk: tuple[int, int, int]) -> U8 | None:
         """One chunk, dense [z, y, x, 4] uint8, or None where nothing is."""
         self._check_level(level)
-        record = self.region_at(level, _triple(address.region_of_chunk(chunk)))
-        if record is None:
-            return None
-        packed = self.read_chunks(record, address.morton_of_chunk([chunk]))[0]
+        packed = self.read_many(address.chunk_id(level, [chunk]))[0]
         return None if packed is None else unpack(packed)
 
     def read_voxels(self, level: int, voxels: I64) -> U8:
@@ -125,20 +129,11 @@ class World:
         address.check_in_world(voxels, level)
         out = np.zeros((len(voxels), 4), np.uint8)
         ids, chunk_at = np.unique(address.chunk_id(level, address.chunk_of(voxels)), return_inverse=True)
-        chunks = address.chunk_of_id(ids)[1]
         colours = np.zeros((len(ids), CHUNK_VOXELS), np.uint32)
-        regions, region_at = np.unique(address.region_of_chunk(chunks), axis=0, return_inverse=True)
-        for i, region in enumerate(regions):
-            record = self.region_at(level, _triple(region))
-            if record is None:
-                continue
-            members = np.flatnonzero(region_at.ravel() == i)
-            for at, packed in zip(
-                members, self.read_chunks(record, address.morton_of_chunk(chunks[members])), strict=True
-            ):
-                if packed is not None:
-                    occupied, rgba = split(packed)
-                    colours[at, occupied] = rgba.view(np.uint32)[:, 0]
+        for at, packed in enumerate(self.read_many(ids)):
+            if packed is not None:
+                occupied, rgba = split(packed)
+                colours[at, occupied] = rgba.view(np.uint32)[:, 0]
         out.view(np.uint32)[:, 0] = colours[chunk_at, address.mask_index(voxels & (CHUNK - 1))]
         return out
 
@@ -148,29 +143,47 @@ class World:
 
     def _read_index(self, record: RegionRecord) -> RegionIndex:
         """A region's index, from the end of its file. WorldError; cached as `index_of`."""
-        file = files.open_region(self.path, record.key, record.n_bytes)
-        try:
-            tail = files.pread(file, record.key, INDEX_BYTES, record.n_bytes - INDEX_BYTES)
-        finally:
-            close(file)
+        tail = self._get(record, [(record.n_bytes - INDEX_BYTES, INDEX_BYTES)])[0]
         return _index_of(record, tail)
 
-    def _read_spans(self, record: RegionRecord, offsets: I64, n_bytes: I64) -> tuple[bytes, I64]:
-        """Read sorted spans of a region file, near ones together -> (bytes, each span's place in them)."""
-        if offsets.size == 0:
-            return b"", offsets
-        ends = offsets + n_bytes
-        first = np.flatnonzero(np.append(True, offsets[1:] - ends[:-1] > MERGE_GAP_BYTES))
-        starts, stops = offsets[first], ends[np.append(first[1:], offsets.size) - 1]
-        file = files.open_region(self.path, record.key, record.n_bytes)
-        try:
-            runs = zip(starts.tolist(), stops.tolist(), strict=True)
-            data = b"".join([files.pread(file, record.key, b - a, a) for a, b in runs])
-        finally:
-            close(file)
-        run_of = np.searchsorted(first, np.arange(offsets.size), side="right") - 1
-        bases = np.cumsum(stops - starts) - (stops - starts)
-        return data, offsets - starts[run_of] + bases[run_of]
+    def _read_part(self, record: RegionRecord, members: I64, morton: I64) -> "_Part":
+        """Some chunks of a region as they are stored. members [M] go with morton [M], sorted. WorldError."""
+        index = self.index_of(record)
+        present, place = spans.find(index, morton)
+        if not present.size:
+            return _Part([], present, present, present)
+        ranges, offsets = spans.merge(index.offsets[place], index.n_bytes[place])
+        return _Part(self._get(record, ranges), members[present], offsets, index.n_bytes[place])
+
+    def _get(self, record: RegionRecord, ranges: list[Range]) -> list[bytes]:
+        """Ranges of a region's file. WorldError, also when the store breaks its word."""
+        data = self.store.get_ranges(record.key, ranges, record.n_bytes)
+        if [len(d) for d in data] != [n_bytes for _, n_bytes in ranges]:
+            raise WorldError(record.key, "the store gave another number of bytes than it was asked for")
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Chunks of one region as they are stored, waiting for their decode."""
+
+    data: list[bytes]
+    members: I64  # [M] where each chunk goes
+    offsets: I64  # [M] of each chunk in data laid end to end
+    n_bytes: I64  # [M]
+
+
+def _decode_parts(parts: list[_Part], codec: CodecName) -> tuple[I64, list[memoryview], dict[int, str]]:
+    """Decode several regions' chunks as one -> (members [C], C packed chunks, position -> what is wrong)."""
+    if not parts:
+        return np.empty(0, np.int64), [], {}
+    sizes = np.array([sum(map(len, part.data)) for part in parts], np.int64)
+    bases = np.cumsum(sizes) - sizes
+    data = b"".join([piece for part in parts for piece in part.data])
+    offsets = np.concatenate([part.offsets + base for part, base in zip(parts, bases, strict=True)])
+    n_bytes = np.concatenate([part.n_bytes for part in parts])
+    packed, bad = decode_chunks(data, offsets, n_bytes, codec)
+    return np.concatenate([part.members for part in parts]), packed, bad
 
 
 def _raise(error: WorldError) -> None:
@@ -197,10 +210,13 @@ def _index_of(record: RegionRecord, tail: bytes) -> RegionIndex:
     return index
 
 
-def open_world(path: Path) -> World:
-    """Open a finished world; regions are not read yet. WorldError if it is damaged, being baked, or none."""
+def open_world(path: Path, store: RangeStore | None = None) -> World:
+    """Open a finished world; regions are not read yet. WorldError if it is damaged, being baked, or none.
+
+    store  where the region files' bytes come from, if not from the folder; the rest is read from there
+    """
     manifest = read_manifest(Path(path))
     meta = read_meta(Path(path), manifest)
     for error in check_files(Path(path), manifest, meta):
         raise error
-    return World(Path(path), meta, manifest.regions)
+    return World(Path(path), meta, manifest.regions, store)

@@ -1,0 +1,32 @@
+"""Where wanted chunks lie in a region file, and how few reads bring them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .region_file import RegionIndex
+
+I64 = NDArray[np.int64]
+
+MERGE_GAP_BYTES = 16 << 10  # chunks nearer than this come in one read: a second system call costs more
+
+
+def find(index: RegionIndex, morton: I64) -> tuple[I64, I64]:
+    """Which of some chunks a region has. morton [M] -> (positions in morton [P], places in the index [P])."""
+    place = np.minimum(np.searchsorted(index.morton, morton), index.morton.size - 1)
+    present = np.flatnonzero(index.morton[place] == morton)
+    return present, place[present]
+
+
+def merge(offsets: I64, n_bytes: I64) -> tuple[list[tuple[int, int]], I64]:
+    """Bring spans that lie near each other into one range.
+
+    offsets, n_bytes [M] int64, M >= 1, ascending and apart -> (ranges (offset, length), ascending;
+    [M] int64: where each span begins in those ranges' bytes laid end to end)
+    """
+    ends = offsets + n_bytes
+    first = np.append(True, offsets[1:] - ends[:-1] > MERGE_GAP_BYTES)
+    starts = offsets[first]
+    lengths = ends[np.append(np.flatnonzero(first)[1:], offsets.size) - 1] - starts
+    range_of = np.cumsum(first) - 1
+    moved = np.cumsum(lengths) - lengths - starts
+    return list(zip(starts.tolist(), lengths.tolist(), strict=True)), offsets + moved[range_of]
