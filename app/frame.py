@@ -1,32 +1,93 @@
 """One frame, as a walk, and what a frame knows as arrays."""
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas import layout
+from ..streamer.streamer import Update
 from .camera import View
-from .render.pool import Feedback
 from .render.renderer import Light, Renderer
+from .render.ring import Feedback
 from .scene import Scene
+from .sight import sight_of
+
+
+_SETTLED_FRAMES = 2  # with nothing missing and nothing under way
+_GIVE_UP_FRAMES = 60  # with nothing coming, although rays still ask: there is no room, or it cannot be read
+_PAUSE_S = 0.002
+_NO_SLOTS = np.empty(0, np.uint32)
+_NO_REQUESTS = np.empty(0, layout.REQUEST)
 
 
 @dataclass(frozen=True, slots=True)
 class FrameReport:
-    """What one frame did."""
+    """What one frame did. Times in milliseconds; stream_main is what streaming cost the main thread."""
 
     march_ms: float
-    feedback: Feedback
+    feedback: Feedback | None  # the newest that has come, of this frame where it was waited for
+    stream_main_ms: float = 0.0
+    upload_ms: float = 0.0
+    update: Update | None = None
 
 
 def draw(renderer: Renderer, scene: Scene, view: View, light: Light, name: str = "colour") -> FrameReport:
-    """March, shade, and hear what the rays asked for. The picture is left in the renderer."""
-    march_ms = renderer.march(scene.pool, view)
+    """March, shade, and hear what the rays asked for. Nothing comes or goes. The picture stays in the renderer."""
+    march_ms = renderer.march(scene.pool, view, scene.start_of(view))
     renderer.shade(scene.pool, view, light, name)
     feedback = scene.pool.read_feedback()
     scene.pool.clear_feedback()
     return FrameReport(march_ms, feedback)
+
+
+def draw_streamed(
+    renderer: Renderer, scene: Scene, view: View, light: Light, name: str = "colour"
+) -> FrameReport:
+    """One frame of a streamed world, as a walk.
+
+    1. hear what an earlier frame's rays touched and missed, if that has come
+    2. decide what comes in, what goes, and what to read next
+    3. bring it in: clear entries, fill slots, write entries
+    4. march; 5. shade, whose rays to the sun ask too; 6. send the feedback on its way, and clear it
+    """
+    assert scene.streamer is not None, "this scene is not streamed"
+    start = time.perf_counter()
+    feedback = scene.pool.ring.pop()
+    touched, requests, said = _NO_SLOTS, _NO_REQUESTS, 0
+    if feedback is not None:
+        touched, requests, said = feedback.touched_slots, feedback.requests, feedback.frame
+    sight = sight_of(view, scene.root.corner_voxel)
+    update = scene.streamer.update(touched, requests, said, sight, scene.pool.frame)
+    decided = time.perf_counter()
+    scene.apply(update)
+    applied = time.perf_counter()
+    march_ms = renderer.march(scene.pool, view, scene.start_of(view))
+    renderer.shade(scene.pool, view, light, name)
+    scene.pool.send_feedback()
+    scene.pool.clear_feedback()
+    return FrameReport(march_ms, feedback, (decided - start) * 1e3, (applied - decided) * 1e3, update)
+
+
+def settle(
+    renderer: Renderer, scene: Scene, view: View, light: Light, name: str = "colour", timeout_s: float = 30.0
+) -> FrameReport:
+    """Draw until no ray misses anything, or what is missing can not come. -> the last frame's report"""
+    until = time.monotonic() + timeout_s
+    n_quiet = 0
+    while True:
+        report = draw_streamed(renderer, scene, view, light, name)
+        assert scene.streamer is not None
+        came = report.update is not None and len(report.update.packed) > 0
+        missing = report.feedback is None or len(report.feedback.requests) > 0
+        n_quiet = 0 if came or not scene.streamer.is_idle else n_quiet + 1
+        if (not missing and n_quiet >= _SETTLED_FRAMES) or n_quiet >= _GIVE_UP_FRAMES:
+            return report
+        if time.monotonic() > until:
+            return report
+        if not came:
+            time.sleep(_PAUSE_S)
 
 
 def status(hits: NDArray[np.void]) -> NDArray[np.uint32]:

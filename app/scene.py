@@ -1,4 +1,7 @@
-"""A world on the GPU: its page table, its pool, and how much of it is there."""
+"""A world on the GPU: how its chunks get there, all at once or streamed.
+
+Data goes into a slot first, then the entry that leads to it; an entry is cleared before its slot is reused.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,39 +10,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.address import chunk_id
-from ..atlas.page_table import PageTable, RootGrid, root_grid
-from ..atlas.slots import SlotPool
-from ..streamer.world import OnBad, World
+from ..atlas.page_table import RootGrid, root_grid
+from ..streamer.chunk_source import ChunkSource, OnBad
+from ..streamer.descent import octants
+from ..streamer.residency import Residency
+from ..streamer.streamer import Budgets, Streamer, Update
+from ..streamer.world import World
+from .camera import View
 from .render.context import Context
 from .render.pool import BYTES_PER_SLOT, Pool
 
 
 @dataclass(slots=True)
 class Scene:
-    """What the renderer draws. Built by `load`, freed by `release`."""
+    """What the renderer draws. Freed by `release`."""
 
     root: RootGrid
     voxel_size_m: float
     extent_voxels: float  # diagonal of the bounds: the scale of haze and depth pictures
-    slots: SlotPool
-    table: PageTable
+    residency: Residency
     pool: Pool
+    streamer: Streamer | None = None  # None: what is there stays, and nothing comes
 
     @property
     def n_resident(self) -> int:
-        return len(self.table.slot_of)
+        return self.residency.n_resident
 
     def add(self, ids: NDArray[np.uint64], packed: Sequence[bytes | memoryview]) -> None:
-        """Bring chunks in: data first, then the entries that lead to them.
+        """Bring chunks in for good, as many as there is room for.
 
         ids [N] uint64, each with its parent resident or in the same call; packed: N packed chunks.
         """
-        order = np.argsort(ids)[::-1]  # the level is the highest bits: coarse first
-        slots = self.slots.take(ids[order])
-        self.pool.upload(slots, [packed[i] for i in order])
-        self.pool.publish(self.table.publish(ids[order], slots))
+        change = self.residency.admit(ids, octants(packed), np.ones(ids.size, bool), frame=0, pin=True)
+        self.pool.upload(change.slots, [packed[i] for i in change.taken.tolist()])
+        self.pool.publish(change.publish)
+
+    def apply(self, update: Update) -> None:
+        """Do what the streamer decided."""
+        self.pool.publish(update.withdraw)
+        self.pool.upload(update.slots, update.packed)
+        self.pool.publish(update.publish)
+
+    def start_of(self, view: View) -> dict[str, object]:
+        """The chunks that hold the eye, so that its rays need not walk down from the root: uniforms."""
+        around = self.residency.table.slots_around(np.array(view.eye) + self.root.corner_voxel)
+        slots = [around.get(level, 0) for level in range(16)]
+        return {"start_level": min(around, default=self.root.level + 1), "start_slots": slots}
 
     def release(self) -> None:
+        """Stop streaming and free the GPU's memory."""
+        if self.streamer is not None:
+            self.streamer.close()
         self.pool.release()
 
 
@@ -47,8 +68,7 @@ def make_scene(
     ctx: Context, root: RootGrid, voxel_size_m: float, extent_voxels: float, n_slots: int
 ) -> Scene:
     """An empty scene with room for `n_slots` chunks."""
-    table, pool = PageTable(root, n_slots), Pool(ctx, root, n_slots)
-    return Scene(root, voxel_size_m, extent_voxels, SlotPool(n_slots), table, pool)
+    return Scene(root, voxel_size_m, extent_voxels, Residency(root, n_slots), Pool(ctx, root, n_slots))
 
 
 def load(ctx: Context, world: World, vram_bytes: int, on_bad: OnBad | None = None) -> Scene:
@@ -57,17 +77,36 @@ def load(ctx: Context, world: World, vram_bytes: int, on_bad: OnBad | None = Non
     What does not fit, or cannot be read (`on_bad` hears of it), stays missing: its parents are drawn.
     """
     n_chunks = sum(region.n_chunks for region in world.regions)
-    lo, hi = (np.array(corner, np.int64) for corner in world.meta.bounds_voxels)
-    root = root_grid(world.meta.n_levels - 1, lo, hi)
+    root, extent = _shape_of(world)
     n_slots = max(1, min(n_chunks, vram_bytes // BYTES_PER_SLOT))
-    scene = make_scene(ctx, root, world.meta.voxel_size_m, float(np.linalg.norm(hi - lo)), n_slots)
+    scene = make_scene(ctx, root, world.meta.voxel_size_m, extent, n_slots)
     for record in sorted(world.regions, key=lambda r: -r.level):
-        room = scene.slots.n_free
-        if room == 0:
+        if scene.residency.slots.n_free == 0:
             break
         chunks = world.read_region(record, on_bad)
-        ids = chunk_id(record.level, chunks.chunks)
-        # Below a chunk that could not be read, or outside the bounds, no ray ever comes.
-        keep = np.flatnonzero(scene.table.is_reachable(ids))[:room]
-        scene.add(ids[keep], [chunks.packed[i] for i in keep])
+        scene.add(chunk_id(record.level, chunks.chunks), chunks.packed)
     return scene
+
+
+def stream(
+    ctx: Context,
+    source: ChunkSource,
+    vram_bytes: int,
+    ram_bytes: int,
+    on_bad: OnBad = lambda error: None,
+    n_threads: int = 2,
+) -> Scene:
+    """Open a world of any size: its coarse levels are read now, the rest comes as rays ask for it."""
+    root, extent = _shape_of(source)
+    n_slots = max(root.n_chunks + 8, vram_bytes // BYTES_PER_SLOT)
+    streamer = Streamer(source, Budgets(n_slots, ram_bytes), on_bad, n_threads)
+    pool = Pool(ctx, root, n_slots)
+    scene = Scene(root, source.meta.voxel_size_m, extent, streamer.residency, pool, streamer)
+    scene.apply(streamer.pin())
+    return scene
+
+
+def _shape_of(source: ChunkSource) -> tuple[RootGrid, float]:
+    """-> the root grid, and the length of the bounds' diagonal in voxels"""
+    lo, hi = (np.array(corner, np.int64) for corner in source.meta.bounds_voxels)
+    return root_grid(source.meta.n_levels - 1, lo, hi), float(np.linalg.norm(hi - lo))

@@ -24,8 +24,9 @@ SLOTS_PER_LAYER = 4096  # one atlas layer holds 16^3 chunks
 MASK_WORDS = 128  # uint32 words of one bit plane per slot (4096 bits)
 MASK_BYTES = MASK_WORDS * 4
 
-# Page entry, uint32: what a chunk (or the root grid) knows of one child.  R.......ssss ssss...
+# Page entry, uint32: what a chunk (or the root grid) knows of one child.  RE......ssss ssss...
 ENTRY_NONE = 0  # not resident: missing where the parent voxel is occupied, else empty
+ENTRY_EMPTY = 1 << 30  # known to hold no voxel, although its parent could not tell
 ENTRY_RESIDENT = 1 << 31
 ENTRY_SLOT_MASK = (1 << 24) - 1
 

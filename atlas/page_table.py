@@ -8,14 +8,16 @@ A chunk is published after its data is in its slot and after its parent; an entr
 its slot is reused. Hence a ray that finds an entry always finds data behind it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .address import chunk_id, chunk_of_id, octant_of_chunk, parent
-from .layout import CHUNK, ENTRY_NONE, ENTRY_RESIDENT
+from .id_map import NOWHERE, IdMap
+from .layout import CHUNK, CHUNK_BITS, ENTRY_EMPTY, ENTRY_NONE, ENTRY_RESIDENT, MIN_PINNED_LEVEL
 
+I64 = NDArray[np.int64]
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 
@@ -28,11 +30,11 @@ class RootGrid:
     """
 
     level: int
-    origin: NDArray[np.int64]
-    size: NDArray[np.int64]
+    origin: I64
+    size: I64
 
     @property
-    def corner_voxel(self) -> NDArray[np.int64]:
+    def corner_voxel(self) -> I64:
         """Level-0 voxel from which rays count. [3] int64"""
         return (self.origin * CHUNK) << self.level
 
@@ -40,81 +42,98 @@ class RootGrid:
     def n_chunks(self) -> int:
         return int(np.prod(self.size))
 
+    @property
+    def ids(self) -> U64:
+        """Every chunk of the grid, in the order of its entries. [n_chunks] uint64"""
+        nx, ny, nz = self.size
+        z, y, x = np.unravel_index(np.arange(self.n_chunks), (nz, ny, nx))
+        return chunk_id(self.level, np.stack([x, y, z], axis=-1) + self.origin)
 
-def root_grid(level: int, bounds_lo: NDArray[np.int64], bounds_hi: NDArray[np.int64]) -> RootGrid:
+
+def root_grid(level: int, bounds_lo: I64, bounds_hi: I64) -> RootGrid:
     """The grid of level-`level` chunks that covers the level-0 voxels [bounds_lo, bounds_hi)."""
-    lo = np.asarray(bounds_lo, np.int64) >> (level + 4)
-    hi = (np.asarray(bounds_hi, np.int64) - 1) >> (level + 4)
+    lo = np.asarray(bounds_lo, np.int64) >> (level + CHUNK_BITS)
+    hi = (np.asarray(bounds_hi, np.int64) - 1) >> (level + CHUNK_BITS)
     return RootGrid(level, lo, hi - lo + 1)
 
 
-@dataclass(slots=True)
 class PageTable:
     """Slots of resident chunks and the entries that lead to them."""
 
-    root: RootGrid
-    n_slots: int
-    entries: U32 = field(init=False)  # [n_root + 8 n_slots]
-    slot_of: dict[int, int] = field(init=False, default_factory=dict)  # chunk id -> slot
+    __slots__ = ("chunks", "entries", "root")
 
-    def __post_init__(self) -> None:
-        self.entries = np.full(self.root.n_chunks + 8 * self.n_slots, ENTRY_NONE, np.uint32)
+    def __init__(self, root: RootGrid, n_slots: int) -> None:
+        self.root = root
+        self.chunks = IdMap()  # resident ones
+        self.entries: U32 = np.full(root.n_chunks + 8 * n_slots, ENTRY_NONE, np.uint32)
 
-    def addresses(self, ids: U64) -> NDArray[np.int64]:
+    def addresses(self, ids: U64) -> tuple[I64, I64]:
         """Where the entries of these chunks lie: in the root grid, or in their parent's eight.
 
-        [N] uint64 -> [N] int64. KeyError if a parent is not resident; ValueError outside the root grid.
+        [N] uint64 -> (address [N], slot of the parent [N]), int64; the slot is NOWHERE in the root grid,
+        and the address NOWHERE for a chunk that has no place: its parent is not resident, or it is
+        outside the root grid.
         """
-        level, chunk = chunk_of_id(ids)
-        at = np.empty(len(level), np.int64)
-        top = level == self.root.level
-        if top.any():
-            cell = chunk[top] - self.root.origin
-            if ((cell < 0) | (cell >= self.root.size)).any():
-                raise ValueError("chunk outside the root grid")
-            nx, ny, _ = self.root.size
-            at[top] = cell[:, 0] + nx * (cell[:, 1] + ny * cell[:, 2])
-        below = ~top
-        if below.any():
-            parents = chunk_id(level[below] + 1, parent(chunk[below]))
-            slots = np.array([self.slot_of[int(p)] for p in parents], np.int64)
-            at[below] = self.root.n_chunks + slots * 8 + octant_of_chunk(chunk[below])
-        return at
-
-    def is_reachable(self, ids: U64) -> NDArray[np.bool_]:
-        """Whether these chunks have a place: in the root grid, or below a resident parent. [N] -> [N] bool"""
         level, chunk = chunk_of_id(ids)
         cell = chunk - self.root.origin
         inside = ((cell >= 0) & (cell < self.root.size)).all(axis=-1)
-        # Above the root no chunk has a parent; the level is taken down only to keep the id in range.
-        parents = chunk_id(np.minimum(level + 1, self.root.level), parent(chunk))
-        below = np.array([p in self.slot_of for p in parents.tolist()], bool)
-        return np.where(level == self.root.level, inside, below & (level < self.root.level))
+        nx, ny, _ = self.root.size
+        at_root = np.where(inside, cell[:, 0] + nx * (cell[:, 1] + ny * cell[:, 2]), NOWHERE)
+        below = level < self.root.level
+        # Above the root no chunk has a parent; the level is held down only to keep the id in range.
+        slots = self.chunks.find(chunk_id(np.minimum(level + 1, self.root.level), parent(chunk)))
+        slots = np.where(below, slots, NOWHERE)
+        in_parent = np.where(slots == NOWHERE, NOWHERE, self.root.n_chunks + slots * 8 + octant_of_chunk(chunk))
+        return np.where(level == self.root.level, at_root, in_parent), slots
 
-    def publish(self, ids: U64, slots: NDArray[np.int64]) -> U32:
-        """Make filled slots reachable. Parents must be resident or come earlier in the same call.
+    def is_reachable(self, ids: U64) -> NDArray[np.bool_]:
+        """Whether these chunks have a place: in the root grid, or below a resident parent. [N] -> [N]"""
+        return np.asarray(self.addresses(ids)[0] != NOWHERE)
+
+    def publish(self, ids: U64, slots: I64) -> U32:
+        """Make filled slots reachable. Parents must be resident or in the same call.
 
         ids [N] uint64, slots [N] -> [N, 2] uint32 (address, entry), in the order given.
+        AssertionError if a chunk is resident already, or has no place.
         """
-        for chunk, slot in zip(ids.tolist(), slots.tolist(), strict=True):
-            assert chunk not in self.slot_of, f"chunk {chunk:#x} is resident already"
-            self.slot_of[chunk] = slot
-        return self._write(self.addresses(ids), slots.astype(np.uint32) | np.uint32(ENTRY_RESIDENT))
+        self.chunks.add(ids, slots)
+        return self._write(self.addresses(ids)[0], slots.astype(np.uint32) | np.uint32(ENTRY_RESIDENT))
 
-    def withdraw(self, ids: U64) -> tuple[U32, NDArray[np.int64]]:
+    def publish_empty(self, ids: U64) -> U32:
+        """Tell that chunks hold no voxel, although their parents' voxels said they might. -> writes"""
+        return self._write(self.addresses(ids)[0], np.full(ids.size, ENTRY_EMPTY, np.uint32))
+
+    def withdraw(self, ids: U64) -> tuple[U32, I64]:
         """Make chunks unreachable, before their slots are reused. Children must be gone already.
 
-        -> ([N, 2] uint32 (address, ENTRY_NONE), [N] int64 slots that are free once the GPU has it)
+        -> ([N, 2] uint32 (address, entry), [N] int64 slots that are free once the GPU has it). The
+        writes also forget which children of these slots were known to be empty.
         """
-        at = self.addresses(ids)
-        slots = np.array([self.slot_of[i] for i in ids.tolist()], np.int64)
-        gone = self.root.n_chunks + slots[:, None] * 8 + np.arange(8)
-        writes = self._write(at, np.full(len(at), ENTRY_NONE, np.uint32))
-        assert (self.entries[gone] == ENTRY_NONE).all(), "a chunk with a resident child was withdrawn"
-        for i in ids.tolist():
-            del self.slot_of[i]
-        return writes, slots
+        at = self.addresses(ids)[0]
+        slots = self.chunks.remove(ids)
+        children = self.root.n_chunks + slots[:, None] * 8 + np.arange(8)
+        known = self.entries[children]
+        assert not (known & np.uint32(ENTRY_RESIDENT)).any(), "a chunk with a resident child was withdrawn"
+        stale = children[known != ENTRY_NONE]
+        gone = np.concatenate([at, stale])
+        return self._write(gone, np.full(gone.size, ENTRY_NONE, np.uint32)), slots
 
-    def _write(self, at: NDArray[np.int64], values: U32) -> U32:
+    def slots_around(self, voxel: I64) -> dict[int, int]:
+        """The resident chunks that hold a level-0 voxel, down to the coarsest level that is always pinned.
+
+        [3] int64 -> {level: slot} from the root downwards, without a gap; empty outside the world
+        """
+        levels = np.arange(self.root.level, min(MIN_PINNED_LEVEL, self.root.level) - 1, -1)
+        ids = chunk_id(levels, voxel >> (levels[:, None] + CHUNK_BITS))
+        found: dict[int, int] = {}
+        for level, slot in zip(levels.tolist(), self.chunks.find(ids).tolist(), strict=True):
+            if slot == NOWHERE:
+                break
+            found[level] = slot
+        return found
+
+    def _write(self, at: I64, values: U32) -> U32:
+        assert (at != NOWHERE).all(), "a chunk without a resident parent, or outside the root grid"
         self.entries[at] = values
         return np.stack([at.astype(np.uint32), values], axis=1)
+

@@ -11,8 +11,8 @@ void main() {
     ivec2 pixel = ivec2(gl_GlobalInvocationID.xy);
     if (any(greaterThanEqual(pixel, u_size))) return;
     Ray ray = camera_ray(pixel);
-    int wanted;
-    Hit hit = march(ray, wanted);
+    Trail trail = trail_of(pixel, u_frame);
+    Hit hit = march(ray, true, trail);
     hits[pixel.y * u_size.x + pixel.x] = hit;
-    report(hit, wanted, ray.cone);
+    report(hit, trail, ray.cone);
 }

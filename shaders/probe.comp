@@ -16,9 +16,9 @@ void main() {
     int i = int(gl_GlobalInvocationID.x);
     if (i >= u_n_rays) return;
     ProbeRay r = rays[i];
-    int wanted;
-    Hit hit = march(Ray(ivec3(r.x, r.y, r.z), vec3(r.fx, r.fy, r.fz), vec3(r.dx, r.dy, r.dz), r.cone, r.level_min),
-                    wanted);
+    Trail trail = trail_of(ivec2(i, 0), u_frame);
+    Ray ray = Ray(ivec3(r.x, r.y, r.z), vec3(r.fx, r.fy, r.fz), vec3(r.dx, r.dy, r.dz), r.cone, r.level_min);
+    Hit hit = march(ray, false, trail);
     hits[i] = hit;
-    report(hit, wanted, r.cone);
+    report(hit, trail, r.cone);
 }

@@ -1,19 +1,17 @@
 #version 450
 // shade.comp: hits -> the picture of one pass, sRGB bytes.
 #include "include/camera.glsl"
+#include "include/feedback.glsl"
 #include "include/light.glsl"
 #include "include/surface.glsl"
 #include "include/uvw.glsl"
 
 layout(local_size_x = 8, local_size_y = 8) in;
 layout(std430, binding = 3) readonly buffer Hits { Hit hits[]; };
-layout(std430, binding = 4) readonly buffer Stamps { uint stamps[]; };
 layout(rgba8, binding = 2) writeonly uniform image2D u_picture;
 layout(binding = 0) uniform sampler2DArray u_atlas;
-layout(r32ui, binding = 1) readonly uniform uimage2DArray u_touched;
 
 uniform int u_pass;
-uniform uint u_frame;
 uniform ivec3 u_corner;  // the root grid's corner, level-0 voxels of the world
 uniform vec3 u_sun;      // unit, towards the sun
 uniform float u_haze;    // per level-0 voxel
@@ -27,22 +25,25 @@ vec4 voxel_colour(Hit hit) {
     return texelFetch(u_atlas, ivec3(voxel_to_atlas(uvw), hit.slot >> 12), 0);
 }
 
-bool in_shadow(Ray ray, Hit hit, vec3 normal) {
+// Rays to the sun tell what they touch and miss like any other.
+bool in_shadow(ivec2 pixel, Ray ray, Hit hit, vec3 normal) {
     int level = hit_level(hit);
     vec3 from = ray.frac + ray.direction * hit.t + normal * (0.75 * float(1 << level));
     Ray shadow = Ray(ray.voxel + ivec3(floor(from)), fract(from), u_sun, 0.0, level);
-    int wanted;
-    return hit_status(march(shadow, wanted)) != HIT_NONE;
+    Trail trail = trail_of(pixel, u_frame);
+    Hit occluder = march(shadow, false, trail);
+    report(occluder, trail, ray.cone);
+    return hit_status(occluder) != HIT_NONE;
 }
 
-vec3 colour(Ray ray, Hit hit) {
+vec3 colour(ivec2 pixel, Ray ray, Hit hit) {
     vec3 background = sky(ray.direction, u_sun);
     if (hit_status(hit) == HIT_NONE) return background;
     vec3 albedo = to_linear(voxel_colour(hit).rgb);
     ivec3 face = face_normal(hit_face(hit));
     if (face == ivec3(0)) return albedo;
-    vec4 s = surface(hit_voxel(hit), hit_level(hit), face);
-    float sunny = u_shadows != 0 && dot(s.xyz, u_sun) > 0.0 && in_shadow(ray, hit, vec3(face)) ? 0.0 : 1.0;
+    vec4 s = surface(hit_voxel(hit), hit_level(hit), face, hit.slot);
+    float sunny = u_shadows != 0 && dot(s.xyz, u_sun) > 0.0 && in_shadow(pixel, ray, hit, vec3(face)) ? 0.0 : 1.0;
     vec3 light = lit(albedo, s.xyz, u_sun, 0.66 + 0.34 * s.w, sunny);
     return mix(SKY_HORIZON, light, exp(-u_haze * hit.t));
 }
@@ -64,8 +65,7 @@ vec3 diagnosis(Hit hit) {
     if (u_pass == PASS_TOUCHED) {
         ivec3 local = hit_voxel(hit) & (CHUNK - 1);
         uint bit = uint(block_of(local) << 6 | bit_in_block(local));
-        uint word = imageLoad(u_touched, ivec3((hit.slot & 15u) * uint(MASK_WORDS) + (bit >> 5), hit.slot >> 4 & 255u,
-                                               hit.slot >> 12)).x;
+        uint word = imageLoad(u_touched, touched_texel(hit.slot, bit >> 5)).x;
         return (word >> (bit & 31u) & 1u) != 0u ? tint(hit.slot) * shape : vec3(0.08);
     }
     bool coarse = hit_status(hit) == HIT_COARSE;  // PASS_RESIDENCY
@@ -77,7 +77,7 @@ void main() {
     if (any(greaterThanEqual(pixel, u_size))) return;
     Hit hit = hits[pixel.y * u_size.x + pixel.x];
     vec4 picture = vec4(0.05, 0.05, 0.06, 1.0);
-    if (u_pass == PASS_COLOUR) picture.rgb = to_srgb(colour(camera_ray(pixel), hit));
+    if (u_pass == PASS_COLOUR) picture.rgb = to_srgb(colour(pixel, camera_ray(pixel), hit));
     else if (u_pass == PASS_STEPS) picture.rgb = heat(min(float(hit_steps(hit)) / 96.0, 1.0));
     else if (u_pass == PASS_UVW) picture = vec4(0);  // a hole is told by alpha, black is a voxel
     if (u_pass != PASS_COLOUR && u_pass != PASS_STEPS && hit_status(hit) != HIT_NONE) {

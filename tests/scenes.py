@@ -82,7 +82,7 @@ def make_probe(ctx, voxels, rgba=None, n_levels=6, keep=None, spare_slots=0):
     scene = make_scene(ctx, root, 0.01, 100.0, sum(len(ids) for ids, _ in parts) + spare_slots)
     resident = set()
     for ids, packed in reversed(parts):
-        good = scene.table.is_reachable(ids)
+        good = scene.residency.table.is_reachable(ids)
         if keep is not None:
             good &= keep(ids)
         scene.add(ids[good], [packed[i] for i in np.flatnonzero(good)])

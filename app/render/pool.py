@@ -4,7 +4,6 @@ Nothing grows after this. Bindings are those of the GLSL files in shaders/includ
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import moderngl
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from ...atlas import layout
 from ...atlas.page_table import RootGrid
 from .programs import compile_compute, set_uniforms
+from .ring import Feedback, FeedbackRing, feedback_bytes, read_feedback
 
 BIND_PAGES, BIND_MASKS, BIND_RAYS, BIND_HITS = 0, 1, 2, 3
 BIND_STAMPS, BIND_ASKED, BIND_FEEDBACK, BIND_STAGING, BIND_WORK = 4, 5, 6, 7, 8
@@ -21,16 +21,6 @@ IMAGE_ATLAS, IMAGE_TOUCHED = 0, 1
 BYTES_PER_SLOT = layout.CHUNK_VOXELS * 4 + 2 * layout.MASK_BYTES + 8 * 4 + 4 + 4 + 4
 _NOTHING_YET = np.array([(0, 1, 1, 0, 0, 0, 0, 0)], layout.FEEDBACK).tobytes()
 _MAX_GROUPS = 65535  # what every GL 4.5 driver dispatches in one axis
-
-
-@dataclass(frozen=True, slots=True)
-class Feedback:
-    """What the rays said since the last clear."""
-
-    requests: NDArray[np.void]  # [N] layout.REQUEST
-    n_requests_lost: int
-    touched_slots: NDArray[np.uint32]
-    n_unresolved: int
 
 
 class Pool:
@@ -50,22 +40,20 @@ class Pool:
         self.touched = ctx.texture_array((2048, 256, self.n_layers), 1, dtype="u4")
         self.touched.filter = moderngl.NEAREST, moderngl.NEAREST
         page_bytes = (root.n_chunks + 8 * n_slots) * 4
-        feedback_bytes = (
-            layout.FEEDBACK.itemsize + layout.MAX_REQUESTS * layout.REQUEST.itemsize + 4 * n_slots
-        )
         self.staging_bytes = staging_bytes
         self._buffers = {
             BIND_PAGES: ctx.buffer(reserve=page_bytes),
             BIND_MASKS: ctx.buffer(reserve=n_slots * layout.MASK_BYTES),
             BIND_STAMPS: ctx.buffer(reserve=n_slots * 4),
             BIND_ASKED: ctx.buffer(reserve=n_slots * 4),
-            BIND_FEEDBACK: ctx.buffer(reserve=feedback_bytes),
+            BIND_FEEDBACK: ctx.buffer(reserve=feedback_bytes(n_slots)),
             BIND_STAGING: ctx.buffer(reserve=staging_bytes),
             BIND_WORK: ctx.buffer(reserve=max(staging_bytes // layout.MASK_BYTES, 8192) * 8),
         }
         for binding in (BIND_PAGES, BIND_STAMPS, BIND_ASKED):
             self._buffers[binding].clear()
         self._buffers[BIND_FEEDBACK].write(_NOTHING_YET)
+        self.ring = FeedbackRing(ctx, self._buffers[BIND_FEEDBACK])
         self._programs = {
             name: compile_compute(ctx, f"{name}.comp") for name in ("upload", "publish", "clear")
         }
@@ -113,17 +101,11 @@ class Pool:
 
     def read_feedback(self) -> Feedback:
         """What was asked and touched since `clear_feedback`. Waits for the GPU."""
-        buffer = self._buffers[BIND_FEEDBACK]
-        head = np.frombuffer(buffer.read(layout.FEEDBACK.itemsize), layout.FEEDBACK)[0]
-        n = min(int(head["n_requests"]), layout.MAX_REQUESTS)
-        at = layout.FEEDBACK.itemsize
-        requests = np.frombuffer(
-            buffer.read(n * layout.REQUEST.itemsize, offset=at) if n else b"", layout.REQUEST
-        )
-        at += layout.MAX_REQUESTS * layout.REQUEST.itemsize
-        n_touched = int(head["n_touched"])
-        touched = np.frombuffer(buffer.read(4 * n_touched, offset=at) if n_touched else b"", np.uint32)
-        return Feedback(requests, int(head["n_requests_lost"]), touched, int(head["n_unresolved"]))
+        return read_feedback(self._buffers[BIND_FEEDBACK], self.frame)
+
+    def send_feedback(self) -> None:
+        """Copy the frame's feedback into the ring, from which `ring.pop` takes it when it has arrived."""
+        self.ring.push(self.frame)
 
     def read_touched(self) -> NDArray[np.bool_]:
         """The touched plane. Waits for the GPU, and reads all of it: for tests and pictures.
@@ -148,6 +130,7 @@ class Pool:
 
     def release(self) -> None:
         """Free all of it."""
+        self.ring.release()
         for buffer in self._buffers.values():
             buffer.release()
         for program in self._programs.values():

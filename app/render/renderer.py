@@ -67,10 +67,13 @@ class Renderer:
             self.size = size
             self._allocate()
 
-    def march(self, pool: Pool, view: View) -> float:
-        """Fire one ray per pixel; hits and feedback stay on the GPU. -> milliseconds, waiting for the GPU."""
+    def march(self, pool: Pool, view: View, start: dict[str, object]) -> float:
+        """Fire one ray per pixel; hits and feedback stay on the GPU. -> milliseconds, waiting for the GPU.
+
+        start: which chunks hold the eye, as `Scene.start_of` tells
+        """
         self._bind(pool)
-        set_uniforms(self._march, **asdict(view), **pool.uniforms())
+        set_uniforms(self._march, **asdict(view), **pool.uniforms(), **start)
         self.ctx.finish()
         start = time.perf_counter()
         self._run(self._march, view)

@@ -1,6 +1,5 @@
 // feedback.glsl: what the rays of a frame tell the streamer. Nothing here is read while marching.
-#include "include/hit.glsl"
-#include "include/pages.glsl"
+#include "include/march.glsl"
 
 // Mirrors atlas.layout.REQUEST.
 struct Request { uint slot, octant, wanted_level; float error; };
@@ -22,18 +21,21 @@ ivec3 touched_texel(uint slot, uint word) {
     return ivec3((slot & 15u) * uint(MASK_WORDS) + word, slot >> 4 & 255u, slot >> 12);
 }
 
+// The first ray of a frame to use a slot lists it, so that reducing and clearing cost what was used
+// and not what is resident.
+void stamp(uint slot) {
+    if (stamps[slot] == u_frame || atomicExchange(stamps[slot], u_frame) == u_frame) return;
+    uint i = atomicAdd(n_touched, 1u);
+    touched_slots[i] = slot;
+    if (i % uint(CLEAR_SLOTS) == 0u) atomicAdd(n_groups, 1u);
+}
+
 void touch(uint slot, ivec3 local) {
     uint bit = uint(block_of(local) << 6 | bit_in_block(local));
     ivec3 texel = touched_texel(slot, bit >> 5);
     uint flag = 1u << (bit & 31u);
     if ((imageLoad(u_touched, texel).x & flag) == 0u) imageAtomicOr(u_touched, texel, flag);
-    // The first ray of a frame to reach a slot lists it, so that reducing and clearing cost what was
-    // touched and not what is resident.
-    if (stamps[slot] != u_frame && atomicExchange(stamps[slot], u_frame) != u_frame) {
-        uint i = atomicAdd(n_touched, 1u);
-        touched_slots[i] = slot;
-        if (i % uint(CLEAR_SLOTS) == 0u) atomicAdd(n_groups, 1u);
-    }
+    stamp(slot);
 }
 
 void request(uint slot, uint octant, int wanted_level, float error) {
@@ -48,12 +50,13 @@ void request(uint slot, uint octant, int wanted_level, float error) {
     }
 }
 
-void report(Hit hit, int wanted, float cone) {
+void report(Hit hit, Trail trail, float cone) {
     int status = hit_status(hit);
+    if (trail.passed != NO_SLOT) stamp(trail.passed);
     if (status == HIT_NONE) return;
     if (status == HIT_UNRESOLVED) { atomicAdd(n_unresolved, 1u); return; }
     ivec3 local = hit_voxel(hit) & (CHUNK - 1);
     touch(hit.slot, local);
     if (status == HIT_COARSE)
-        request(hit.slot, octant_of_voxel(local), wanted, float(1 << hit_level(hit)) / max(cone * hit.t, 1.0));
+        request(hit.slot, octant_of_voxel(local), trail.wanted, float(1 << hit_level(hit)) / max(cone * hit.t, 1.0));
 }

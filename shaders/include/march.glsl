@@ -29,9 +29,29 @@ int log2_floor(float v) { return (floatBitsToInt(v) >> 23) - 127; }
 
 Hit no_hit(int steps) { return Hit(0, 0, 0, -1.0, 0u, uint(HIT_NONE | steps << HIT_STEPS_SHIFT)); }
 
-// `wanted` gets the level that the pixel asks for where the ray ends.
-Hit march(Ray ray, out int wanted) {
-    wanted = 0;
+// Rays from the eye need not walk down from the root: the slots of the chunks that hold the eye, from
+// level u_start_level upwards, are the same for all of them.
+uniform int u_start_level;  // above the root level: not known
+uniform uint u_start_slots[MAX_LEVEL + 1];
+
+// What a march tells beside its hit.
+// A chunk that rays only pass through must not be thought unused. To stamp each would cost a fifth of the
+// march; so a ray in one row of four remembers one in `period`, the turn-th, and the others come in other frames.
+struct Trail {
+    int turn, period;  // in; a negative turn never comes
+    int wanted;        // out: the level that the pixel asks for where the ray ends
+    uint passed;       // out: slot of a chunk that the ray went through, or NO_SLOT
+};
+
+const uint NO_SLOT = 0xffffffffu;
+
+Trail trail_of(ivec2 pixel, uint frame) {
+    int period = 5 + int(frame >> 2 & 3u);
+    bool mine = ((uint(pixel.y) + frame) & 3u) == 0u;
+    return Trail(mine ? (pixel.x * 3 + pixel.y + int(frame >> 4)) % period : -1, period, 0, NO_SLOT);
+}
+
+Hit march(Ray ray, bool from_eye, inout Trail trail) {
     ivec3 mirror = -ivec3(lessThan(ray.direction, vec3(0)));  // -1 where the ray goes down an axis
     vec3 speed = abs(ray.direction);
     vec3 inverse = mix(1.0 / speed, vec3(PARALLEL), lessThan(speed, vec3(1e-12)));
@@ -56,6 +76,11 @@ Hit march(Ray ray, out int wanted) {
     int level = u_root_level + 1;  // above the root: the root entry is still to be read
     int level_min = ray.level_min;
     uint slot = 0u;
+    if (from_eye && t == 0.0 && u_start_level <= u_root_level) {
+        for (int k = u_start_level; k <= u_root_level; k++) stack[k] = u_start_slots[k];
+        level = u_start_level;
+        slot = stack[level];
+    }
     int steps = 0;
     bool found = false;
     bool fine_enough = false;
@@ -65,7 +90,7 @@ Hit march(Ray ray, out int wanted) {
         ivec3 q = p ^ mirror;
         while (level > u_root_level) {
             uint entry = root_entry(q >> (CHUNK_BITS + u_root_level));
-            if (entry == ENTRY_NONE) break;
+            if ((entry & ENTRY_RESIDENT) == 0u) break;
             level = u_root_level;
             slot = entry & ENTRY_SLOT_MASK;
             stack[level] = slot;
@@ -81,7 +106,11 @@ Hit march(Ray ray, out int wanted) {
             size = level + ((mask.x | mask.y) == 0u ? 2 : int((word >> corner & 0x00330033u) == 0u));
             fine_enough = level <= level_min || ray.cone * t >= float(1 << level);
             uint child = occupied && !fine_enough ? child_entry(slot, octant_of_voxel(local)) : ENTRY_NONE;
-            if (child == ENTRY_NONE) { found = occupied; break; }
+            if ((child & ENTRY_RESIDENT) == 0u) {
+                found = occupied && child != ENTRY_EMPTY;
+                if (child == ENTRY_EMPTY) size = level + CHUNK_BITS - 1;  // the whole octant
+                break;
+            }
             level--;
             slot = child & ENTRY_SLOT_MASK;
             stack[level] = slot;
@@ -99,6 +128,9 @@ Hit march(Ray ray, out int wanted) {
 
         ivec3 changed = p ^ next;
         int crossed = log2_floor(float(changed.x | changed.y | changed.z));  // entered a new cell of this level
+        bool leaves = crossed - (CHUNK_BITS - 1) > level && level <= u_root_level;
+        trail.passed = leaves && trail.turn == 0 ? slot : trail.passed;
+        if (leaves && trail.turn >= 0) trail.turn = (trail.turn == 0 ? trail.period : trail.turn) - 1;
         p = next;
         int up = max(level, max(crossed - (CHUNK_BITS - 1), min(crossed, log2_floor(ray.cone * t))));
         level = crossed - (CHUNK_BITS - 1) > u_root_level ? u_root_level + 1 : min(up, u_root_level);
@@ -107,7 +139,7 @@ Hit march(Ray ray, out int wanted) {
     } while (inside);
     if (!found) return no_hit(steps);
 
-    wanted = max(ray.level_min, log2_floor(ray.cone * t));
+    trail.wanted = max(ray.level_min, log2_floor(ray.cone * t));
     int axis = stepped.y + 2 * stepped.z;
     int face = stepped == ivec3(0) ? FACE_INSIDE : 2 * axis - mirror[axis];
     int status = fine_enough ? HIT_VOXEL : HIT_COARSE;

@@ -37,19 +37,3 @@ int bit_in_block(ivec3 local) {
 bool bit_of(uvec2 mask, int bit) {
     return ((bit < 32 ? mask.x : mask.y) >> (bit & 31) & 1u) != 0u;
 }
-
-// Is there a voxel? Walks down from the root; where a chunk is not resident, its coarser voxel answers.
-bool is_occupied(ivec3 voxel, int level) {
-    ivec3 root = voxel >> (CHUNK_BITS + u_root_level - level);
-    if (any(lessThan(voxel, ivec3(0))) || any(greaterThanEqual(root, u_root_size))) return false;
-    uint entry = root_entry(root);
-    bool occupied = false;
-    for (int k = u_root_level; k >= level && entry != ENTRY_NONE; k--) {
-        ivec3 local = voxel >> (k - level) & (CHUNK - 1);
-        uint slot = entry & ENTRY_SLOT_MASK;
-        occupied = bit_of(masks[slot * uint(BLOCKS_PER_CHUNK) + uint(block_of(local))], bit_in_block(local));
-        if (!occupied) return false;
-        entry = child_entry(slot, octant_of_voxel(local));
-    }
-    return occupied;
-}

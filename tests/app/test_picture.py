@@ -113,7 +113,7 @@ def test_colours_are_those_of_the_voxels(gl, world, renderer):
     voxels, rgba = world
     probe = make_probe(gl, voxels, rgba)
     view = view_of(probe, POSES[0], quality=1e-6)
-    renderer.march(probe.scene.pool, view)
+    renderer.march(probe.scene.pool, view, probe.scene.start_of(view))
     hits = renderer.read_hits(view)
     hits = hits[frame.status(hits) == layout.HIT_VOXEL]
     local = np.stack([hits["x"], hits["y"], hits["z"]], axis=-1) & 15
@@ -130,7 +130,7 @@ def test_depth_is_the_distance_along_the_ray(gl, world, renderer):
     voxels, rgba = world
     probe = make_probe(gl, voxels, rgba)
     view = view_of(probe, POSES[0], quality=1e-6)
-    renderer.march(probe.scene.pool, view)
+    renderer.march(probe.scene.pool, view, probe.scene.start_of(view))
     depth = frame.depth_m(renderer.read_hits(view), VOXEL_M).ravel()
     _, t = reference.march(probe.dense[0], *camera_rays(view))
     np.testing.assert_allclose(depth, t * VOXEL_M, rtol=1e-4)

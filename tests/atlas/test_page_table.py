@@ -64,7 +64,7 @@ def test_withdraw_takes_it_back(table):
 
 
 def test_order_of_life_is_enforced(table):
-    with pytest.raises(KeyError):
+    with pytest.raises(AssertionError, match="parent"):
         table.publish(ids_of(1, (0, 0, 0)), np.array([0]))  # its parent is not resident
     table = PageTable(table.root, 20)
     ids = np.concatenate([ids_of(2, (0, 0, 0)), ids_of(1, (1, 0, 0))])
@@ -73,7 +73,7 @@ def test_order_of_life_is_enforced(table):
         table.publish(ids[:1], np.array([3]))  # resident already
     with pytest.raises(AssertionError):
         table.withdraw(ids[:1])  # its child is resident
-    with pytest.raises(ValueError, match="outside the root grid"):
+    with pytest.raises(AssertionError, match="outside the root grid"):
         table.publish(ids_of(2, (9, 9, 9)), np.array([4]))
 
 
@@ -88,3 +88,25 @@ def test_reachable_is_below_a_resident_parent_or_in_the_root_grid(table):
         ]
     )
     assert table.is_reachable(ids).tolist() == [True, False, True, False, False, False]
+
+
+def test_empty_chunks_are_told_and_forgotten(table):
+    table.publish(ids_of(2, (0, 0, 0)), np.array([1]))
+    writes = table.publish_empty(ids_of(1, (1, 0, 1)))
+    assert writes.tolist() == [[table.root.n_chunks + 8 + 5, layout.ENTRY_EMPTY]]
+    assert walk(table, 1, (1, 0, 1)) is None
+    table.withdraw(ids_of(2, (0, 0, 0)))
+    assert (table.entries == layout.ENTRY_NONE).all(), "whoever gets the slot next starts afresh"
+
+
+def test_slots_around_a_voxel_go_down_to_the_pinned_levels():
+    table = PageTable(root_grid(8, np.array([-9000, 0, 0]), np.array([9000, 1, 1])), n_slots=20)
+    voxel = np.array([-1234, 7, 3])
+    levels = [8, 7, 6, 5, 4]
+    ids = np.concatenate([chunk_id(k, (voxel >> (k + 4))[None]) for k in levels])
+    table.publish(ids, np.arange(5) + 10)
+    assert table.slots_around(voxel) == {8: 10, 7: 11, 6: 12, 5: 13}, "not level 4: it comes and goes"
+    assert table.slots_around(np.array([1234, 7, 3])) == {}
+    table.withdraw(ids[4:])
+    table.withdraw(ids[3:4])
+    assert table.slots_around(voxel) == {8: 10, 7: 11, 6: 12}

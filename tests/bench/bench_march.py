@@ -66,8 +66,8 @@ def flat_table(ctx, probe):
     """naive.comp's page table: slot + 1 of every level-0 chunk. -> (buffer, chunks along x, y, z)"""
     chunks = probe.levels[0][0].max(0) // layout.CHUNK + 1
     table = np.zeros(chunks[::-1], np.uint32)
-    ids = np.array(list(probe.scene.table.slot_of), np.uint64)
-    slots = np.array(list(probe.scene.table.slot_of.values()))
+    resident = probe.scene.residency.table.chunks
+    ids, slots = resident.ids, resident.slots
     level, chunk = address.chunk_of_id(ids)
     x, y, z = chunk[level == 0].T
     table[z, y, x] = slots[level == 0] + 1
@@ -99,14 +99,15 @@ class Bench:
 
     def run(self, name, view):
         """-> milliseconds of one dispatch, waited for"""
-        self.probe.scene.pool.bind()
+        scene = self.probe.scene
+        scene.pool.bind()
         self.hits.bind_to_storage_buffer(3)
         self.beams.bind_to_storage_buffer(9)
         program = self.baselines.get(name) or self.variants[name]
         if name in self.baselines:
             self.flat.bind_to_storage_buffer(0)
             set_uniforms(program, chunks=self.chunks)
-        set_uniforms(program, **asdict(view), **self.probe.scene.pool.uniforms())
+        set_uniforms(program, **asdict(view), **scene.pool.uniforms(), **scene.start_of(view))
         self.ctx.finish()
         start = time.perf_counter()
         program.run(-(-SIZE[0] // 8), -(-SIZE[1] // 8))

@@ -1,0 +1,63 @@
+"""GL sync objects: moderngl has none, so three functions of the driver are called by name."""
+
+import ctypes
+import ctypes.util
+import sys
+from collections.abc import Callable
+
+GL_SYNC_GPU_COMMANDS_COMPLETE = 0x9117
+GL_SYNC_FLUSH_COMMANDS_BIT = 0x00000001
+GL_ALREADY_SIGNALED = 0x911A
+GL_CONDITION_SATISFIED = 0x911C
+
+
+class Fences:
+    """Fences of the context that is current when this is made."""
+
+    def __init__(self) -> None:
+        self._insert = _function("glFenceSync", ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
+        self._wait = _function("glClientWaitSync", ctypes.c_uint, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint64)
+        self._delete = _function("glDeleteSync", None, ctypes.c_void_p)
+
+    def insert(self) -> int:
+        """A fence behind every command so far, sent on its way: without a flush it might never pass."""
+        fence = int(self._insert(GL_SYNC_GPU_COMMANDS_COMPLETE, 0))
+        self.passed(fence)
+        return fence
+
+    def passed(self, fence: int) -> bool:
+        """Whether the GPU has come past it. Never waits."""
+        answer = self._wait(fence, GL_SYNC_FLUSH_COMMANDS_BIT, 0)
+        return answer in (GL_ALREADY_SIGNALED, GL_CONDITION_SATISFIED)
+
+    def delete(self, fence: int) -> None:
+        self._delete(fence)
+
+
+def _function(name: str, result: object, *arguments: object) -> Callable[..., int]:
+    """A GL function of the current context. RuntimeError where the platform has none."""
+    for library in _libraries():
+        found = getattr(library, name, None)
+        if found is None and hasattr(library, "wglGetProcAddress"):
+            library.wglGetProcAddress.restype = ctypes.c_void_p
+            address = library.wglGetProcAddress(name.encode())
+            found = ctypes.CFUNCTYPE(result, *arguments)(address) if address else None  # type: ignore[arg-type]
+        if found is not None:
+            found.restype, found.argtypes = result, arguments
+            return found  # type: ignore[no-any-return]
+    raise RuntimeError(f"the GL library has no {name}")
+
+
+def _libraries() -> list[ctypes.CDLL]:
+    if sys.platform == "win32":
+        names = ["opengl32"]
+    else:
+        # libglvnd's libraries dispatch to whichever driver is current, under EGL as under GLX.
+        names = ["libOpenGL.so.0", "libGL.so.1", ctypes.util.find_library("OpenGL"), ctypes.util.find_library("GL")]
+    found = []
+    for name in names:
+        try:
+            found.append(ctypes.CDLL(name)) if name else None
+        except OSError:
+            continue
+    return found

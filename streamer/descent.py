@@ -1,0 +1,45 @@
+"""From chunks to the children that a view wants: what a packed chunk's mask tells about the level below."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atlas.address import chunk_id, chunk_of_id
+from ..atlas.chunk import Buffer
+from ..atlas.layout import MASK_BYTES
+from .view import Sight, error
+
+U8 = NDArray[np.uint8]
+U64 = NDArray[np.uint64]
+F64 = NDArray[np.float64]
+
+_OCTANT = np.array([[x, y, z] for z in (0, 1) for y in (0, 1) for x in (0, 1)])  # x lowest
+
+
+def octants(packed: Sequence[Buffer]) -> U8:
+    """Which of the eight children of each chunk hold a voxel, by its mask. N packed chunks -> [N] uint8 bits"""
+    if not packed:
+        return np.empty(0, np.uint8)
+    masks = np.frombuffer(b"".join([memoryview(p)[:MASK_BYTES] for p in packed]), "<u8")
+    blocks = masks.reshape(-1, 2, 2, 2, 2, 2, 2)  # z, y, x of the octant before those inside it
+    held = (blocks != 0).any(axis=(2, 4, 6)).reshape(-1, 8)
+    return np.packbits(held, axis=1, bitorder="little")[:, 0]
+
+
+def children(ids: U64, octant_bits: U8) -> U64:
+    """The children that exist. [N] uint64, [N] uint8 -> [M] uint64, in the order of their parents"""
+    level, chunk = chunk_of_id(ids)
+    deep = level > 0
+    held = np.unpackbits(octant_bits[deep, None], axis=1, bitorder="little").astype(bool)
+    parent, octant = np.nonzero(held)
+    return chunk_id(level[deep][parent] - 1, chunk[deep][parent] * 2 + _OCTANT[octant])
+
+
+def wanted(ids: U64, sight: Sight) -> tuple[U64, F64]:
+    """Those of these chunks that the view may want, the widest in pixels first -> (ids, pixels)"""
+    level, chunk = chunk_of_id(ids)
+    pixels = error(sight, level, chunk)
+    order = np.argsort(-pixels, kind="stable")
+    order = order[pixels[order] > 1.0]
+    return ids[order], pixels[order]

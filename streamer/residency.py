@@ -1,0 +1,179 @@
+"""Who has which slot, who comes in and who must go. Pure policy: no GL, threads, files or clock.
+
+Everything is an array over slots; nothing loops over resident chunks. Rules:
+
+* the pinned chunks never go;
+* a chunk with a resident child never goes, so every resident chunk can be reached;
+* a chunk goes only when no ray has used it for HYSTERESIS_FRAMES, the longest unused first; after a jump of
+  the view, what the old view used may go at once;
+* what was only predicted has GRACE_FRAMES to be used, and when there is not room for all, what rays asked
+  for comes first. So predictions never push out what a steady view uses.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atlas.address import chunk_id, chunk_of_id, parent
+from ..atlas.id_map import NOWHERE
+from ..atlas.page_table import PageTable, RootGrid
+from ..atlas.slots import SlotPool
+
+I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
+U32 = NDArray[np.uint32]
+U64 = NDArray[np.uint64]
+
+HYSTERESIS_FRAMES = 40  # rays that only pass through a chunk stamp it once in about 20 frames (march.glsl)
+GRACE_FRAMES = 8
+STALE_FRAMES = 300  # unused for so long, a chunk may make room even for a mere prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one frame does to the GPU's memory, in this order.
+
+    withdraw  [W, 2] uint32 page writes that make evicted chunks unreachable
+    taken     [N] which of the chunks offered come in; slots [N] int64 where to
+    publish   [P, 2] uint32 page writes that make them reachable, once their data is there
+    """
+
+    withdraw: U32
+    taken: I64
+    slots: I64
+    publish: U32
+    n_evicted: int
+
+
+class Residency:
+    """The books of the slots, and the page table that they back."""
+
+    def __init__(self, root: RootGrid, n_slots: int) -> None:
+        self.slots = SlotPool(n_slots)
+        self.table = PageTable(root, n_slots)
+        self.octants: U8 = np.zeros(n_slots, np.uint8)  # which children of the chunk in a slot exist
+        self._touched = np.zeros(n_slots, np.int64)  # frame
+        self._since = np.zeros(n_slots, np.int64)  # frame in which the chunk came
+        self._n_children = np.zeros(n_slots, np.int16)
+        self._parent = np.full(n_slots, NOWHERE, np.int64)  # slot
+        self._pinned = np.zeros(n_slots, bool)
+        self._view_since = 0
+
+    @property
+    def n_resident(self) -> int:
+        return len(self.table.chunks)
+
+    @property
+    def resident_ids(self) -> U64:
+        """Sorted, and never changed in place: threads may read it."""
+        return self.table.chunks.ids
+
+    @property
+    def owners(self) -> U64:
+        """[n_slots] chunk ids, meaningful for taken slots."""
+        return self.slots.owner
+
+    def touch(self, slots: NDArray[np.integer], frame: int) -> None:
+        """Rays of this frame ended in these slots. Slots that were reused since do no harm: they age anew."""
+        self._touched[slots] = np.maximum(self._touched[slots], frame)
+
+    def asked(self, slots: NDArray[np.integer], octants: NDArray[np.integer], frame: int) -> U64:
+        """The children that rays of a frame missed. [N] slots, [N] octants -> [M <= N] uint64
+
+        A slot may have got another owner since that frame: what its rays said is then void.
+        """
+        keep = self.slots.taken[slots] & (self._since[slots] < frame)
+        level, chunk = chunk_of_id(self.slots.owner[slots[keep]])
+        octant = octants[keep].astype(np.int64)[:, None] >> np.arange(3) & 1
+        ids = chunk_id(level - 1, chunk * 2 + octant)
+        return ids[self.table.chunks.find(ids) == NOWHERE]
+
+    def forget_view(self, frame: int) -> None:
+        """The view has jumped: what was used before this frame may go at once."""
+        self._view_since = frame
+
+    def n_speculative(self, frame: int) -> int:
+        """How many slots predictions may have: free ones, and those of chunks that nobody remembers."""
+        stale = self._touched < max(frame - STALE_FRAMES, self._view_since)
+        return self.slots.n_free + int(np.count_nonzero(stale & self._may_go()))
+
+    def admit(self, ids: U64, octant_bits: U8, urgent: NDArray[np.bool_], frame: int, pin: bool = False) -> Change:
+        """Bring chunks in as far as there is room, urgent ones first, coarse before fine.
+
+        ids [N] uint64 (each once), octant_bits [N] uint8, urgent [N] bool. Chunks that are resident
+        already, or whose parent neither is resident nor comes in now, are left out.
+        """
+        level, _ = chunk_of_id(ids)
+        order = np.lexsort((np.arange(ids.size), ~urgent, -level))
+        order = order[self.table.chunks.find(ids[order]) == NOWHERE]
+        order = self._with_parents(ids, order)
+        parents = self.table.addresses(ids[order])[1]
+        self._touched[parents[parents != NOWHERE]] = frame  # not evicted to make room for their children
+        withdraw, n_evicted = self._make_room(order.size, frame)
+        if order.size > self.slots.n_free:
+            order = self._most_urgent(ids, order, urgent)
+        slots = self.slots.take(ids[order])
+        publish = self.table.publish(ids[order], slots)
+        used = np.where(urgent[order], frame, max(frame - HYSTERESIS_FRAMES + GRACE_FRAMES, self._view_since))
+        self._enter(ids[order], slots, octant_bits[order], used, frame, pin)
+        return Change(withdraw, order, slots, publish, n_evicted)
+
+    def publish_empty(self, ids: U64) -> U32:
+        """Chunks that turned out to hold nothing: rays pass them from now on. -> page writes"""
+        return self.table.publish_empty(ids[self.table.is_reachable(ids)])
+
+    def _with_parents(self, ids: U64, order: I64) -> I64:
+        """Those of `order`, coarse first, whose parents are resident or come before them."""
+        level, chunk = chunk_of_id(ids[order])
+        top = level == self.table.root.level
+        ok = top & self.table.is_reachable(ids[order])
+        parents = chunk_id(np.where(top, level, level + 1), parent(chunk))
+        ok |= ~top & (self.table.chunks.find(parents) != NOWHERE)
+        for k in range(int(level.max(initial=0)) - 1, -1, -1):  # parents of level k + 1 are settled
+            rows = np.flatnonzero((level == k) & ~ok)
+            if rows.size:
+                above = ids[order][(level == k + 1) & ok]
+                ok[rows] = np.isin(parents[rows], above)
+        return order[ok]
+
+    def _most_urgent(self, ids: U64, order: I64, urgent: NDArray[np.bool_]) -> I64:
+        """As many as there are slots: urgent ones first, each behind its parent."""
+        kept = order[np.argsort(~urgent[order], kind="stable")][: self.slots.n_free]
+        return self._with_parents(ids, order[np.isin(order, kept)])
+
+    def _may_go(self) -> NDArray[np.bool_]:
+        return self.slots.taken & (self._n_children == 0) & ~self._pinned
+
+    def _evictable(self, frame: int) -> NDArray[np.bool_]:
+        return self._may_go() & (self._touched < max(frame - HYSTERESIS_FRAMES, self._view_since))
+
+    def _make_room(self, n_wanted: int, frame: int) -> tuple[U32, int]:
+        """Evict until that many slots are free, if so many may go. -> (page writes, how many went)"""
+        writes = [np.empty((0, 2), np.uint32)]
+        n_evicted = 0
+        while (need := n_wanted - self.slots.n_free) > 0:
+            old = np.flatnonzero(self._evictable(frame))  # parents become evictable round by round
+            if not old.size:
+                break
+            if old.size > need:
+                old = old[np.argpartition(self._touched[old], need - 1)[:need]]
+            writes.append(self._leave(old))
+            n_evicted += old.size
+        return np.concatenate(writes), n_evicted
+
+    def _enter(self, ids: U64, slots: I64, octant_bits: U8, used: I64, frame: int, pin: bool) -> None:
+        _, parents = self.table.addresses(ids)
+        self.octants[slots] = octant_bits
+        self._touched[slots], self._since[slots] = used, frame
+        self._n_children[slots] = 0
+        self._parent[slots] = parents
+        self._pinned[slots] = pin
+        np.add.at(self._n_children, parents[parents != NOWHERE], 1)
+
+    def _leave(self, slots: I64) -> U32:
+        writes, _ = self.table.withdraw(self.slots.owner[slots])
+        parents = self._parent[slots]
+        np.add.at(self._n_children, parents[parents != NOWHERE], -1)
+        self.slots.give(slots)
+        return writes

@@ -1,0 +1,227 @@
+"""The face of the room: what a frame's feedback asks for comes in, what nobody touches goes.
+
+`update` runs on the main thread, once a frame. It reads no file, decodes nothing and waits for nothing: it
+swaps the loader's mailbox, takes what has come, and decides with `Residency` what gets a slot.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atlas.address import chunk_of_id
+from ..atlas.chunk import Buffer
+from ..atlas.id_map import contains
+from ..atlas.page_table import RootGrid, root_grid
+from .chunk_source import ChunkSource
+from .chunk_state import ChunkState
+from .descent import children, octants
+from .errors import WorldError
+from .loader import Arrivals, Journey, Loader, Wanted
+from .ram_tier import RamTier
+from .residency import Residency
+from .view import Sight, has_moved
+
+I64 = NDArray[np.int64]
+U32 = NDArray[np.uint32]
+U64 = NDArray[np.uint64]
+
+PINNED_SHARE = 4  # pinned levels may take one in so many slots
+MAX_PINNED = 8192  # chunks: what opening a world may cost at most
+RETRY_S = 2.0  # after which a chunk that failed is tried again, silently
+SPECULATION = 4096  # chunks beyond what was asked that one wish may read
+JUMP = 128.0, 0.6  # voxels, radians in one frame: what the old view used is of no use any more
+DRIFT = 32.0, 0.2  # voxels, radians since the last prediction: time for the next
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Three memories and a rate, each on its own."""
+
+    n_slots: int  # VRAM
+    ram_bytes: int
+    upload_bytes_per_frame: int = 8 << 20
+    upload_chunks_per_frame: int = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What a frame changes on the GPU, in this order: withdraw, upload, publish."""
+
+    withdraw: U32  # [W, 2] page writes
+    packed: list[Buffer]  # [N] chunks
+    slots: I64  # [N] where they go
+    publish: U32  # [P, 2] page writes
+    n_bytes: int
+    n_evicted: int
+
+
+class Streamer:
+    """A chunk source, streamed into a number of slots."""
+
+    def __init__(
+        self,
+        source: ChunkSource,
+        budgets: Budgets,
+        on_bad: Callable[[WorldError], None] = lambda error: None,
+        n_threads: int = 2,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        meta = source.meta
+        lo, hi = (np.array(corner, np.int64) for corner in meta.bounds_voxels)
+        self.root: RootGrid = root_grid(meta.n_levels - 1, lo, hi)
+        self.residency = Residency(self.root, budgets.n_slots)
+        self.ram = RamTier(budgets.ram_bytes)
+        self.budgets = budgets
+        self._source, self._on_bad, self._clock = source, on_bad, clock
+        self._loader = Loader(source, self.ram, self._told, n_threads)
+        self._waiting: list[Arrivals] = []  # for the upload budget
+        self._failed: dict[int, float] = {}  # chunk id -> when it may be tried again
+        self._known_bad: set[tuple[str, str | None]] = set()  # told already
+        self._pins: tuple[U64, NDArray[np.uint8]] = (np.empty(0, np.uint64), np.empty(0, np.uint8))
+        self._sight: Sight | None = None
+        self._journey = Journey(None, self._pins)
+        self.n_loaded = self.n_evicted = self.n_bytes = 0
+
+    def pin(self) -> Update:
+        """Read the coarse levels, at once, on this thread: before the first frame.
+
+        From the root down, level by level, to LOD 5, as long as they take no more than their share.
+        """
+        limit = max(self.root.n_chunks, min(self.budgets.n_slots // PINNED_SHARE, MAX_PINNED))
+        level_ids, kept_ids, kept = self.root.ids, [], []
+        while level_ids.size and sum(map(len, kept_ids)) + level_ids.size <= limit:
+            read = self._source.read_many(level_ids, self._told)
+            there = [i for i, p in enumerate(read) if p is not None]
+            packed = [read[i] for i in there]
+            kept_ids.append(level_ids[there])
+            kept += packed
+            level = int(chunk_of_id(level_ids[:1])[0][0])
+            if level <= 5:
+                break
+            level_ids = children(level_ids[there], octants(packed))  # type: ignore[arg-type]
+        ids = np.concatenate(kept_ids) if kept_ids else np.empty(0, np.uint64)
+        bits = octants(kept)  # type: ignore[arg-type]
+        change = self.residency.admit(ids, bits, np.ones(ids.size, bool), frame=0, pin=True)
+        self._pins = ids[change.taken], bits[change.taken]
+        return self._update(change.withdraw, [kept[i] for i in change.taken], change.slots, change.publish, 0)  # type: ignore[misc]
+
+    def update(
+        self, touched: NDArray[np.integer], requests: NDArray[np.void], said: int, sight: Sight, frame: int
+    ) -> Update:
+        """One frame's streaming.
+
+        touched, requests  what rays said in frame `said` (slots; layout.REQUEST), empty if nothing has come
+        sight              the view that this frame draws
+        frame              counts up by one; chunks that come in now are stamped with it
+        """
+        residency = self.residency
+        residency.touch(touched, said)
+        self._take_arrivals()
+        update = self._admit(frame)
+        asked = self._asked(requests, said)
+        if has_moved(self._sight, sight, *JUMP):
+            residency.forget_view(frame)
+        self._sight = sight
+        drifted = has_moved(self._journey.start, sight, *DRIFT)
+        if drifted:
+            self._journey = Journey(sight, self._pins)
+        if asked.size or drifted:
+            n_room = min(residency.n_speculative(frame) - asked.size, SPECULATION)
+            chunks = residency.table.chunks
+            resident = chunks.ids, residency.octants[chunks.slots]
+            self._loader.want(Wanted(asked, sight, resident, self._coming(), max(n_room, 0), self._journey))
+        return update
+
+    def state_of(self, chunk: int) -> ChunkState:
+        """Where one chunk is: for panels and tests."""
+        one = np.array([chunk], np.uint64)
+        if self.residency.table.chunks.find(one)[0] >= 0:
+            return ChunkState.RESIDENT
+        if any((a.ids == one).any() for a in self._waiting):
+            return ChunkState.UPLOADING
+        if self._loader.is_reading(chunk):
+            return ChunkState.READING
+        if chunk in self._failed:
+            return ChunkState.FAILED
+        if self._loader.is_queued(chunk):
+            return ChunkState.QUEUED
+        return ChunkState.IN_RAM if chunk in self.ram else ChunkState.ABSENT
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is under way."""
+        return not self._waiting and self._loader.n_reading == 0
+
+    def close(self) -> None:
+        """Stop the threads. Does not wait for a hung read."""
+        self._loader.close()
+
+    def _told(self, error: WorldError) -> None:
+        """Tell of damage once, not again at every retry."""
+        key = error.file, error.chunk
+        if key not in self._known_bad:
+            self._known_bad.add(key)
+            self._on_bad(error)
+
+    def _asked(self, requests: NDArray[np.void], said: int) -> U64:
+        """The chunks that rays missed, widest in pixels first, without those that rest after a failure."""
+        order = np.argsort(-requests["error"], kind="stable")
+        ids = self.residency.asked(requests["slot"][order], requests["octant"][order], said)
+        resting = self._resting()
+        return ids[~contains(resting, ids)] if resting.size else ids
+
+    def _coming(self) -> U64:
+        """What need not be read, besides what is resident: it waits to come in, or it failed just now."""
+        return np.sort(np.concatenate([*(a.ids for a in self._waiting), self._resting()]))
+
+    def _resting(self) -> U64:
+        """Failed chunks that may not be tried again yet, sorted. Those that may are forgotten."""
+        if not self._failed:
+            return np.empty(0, np.uint64)
+        now = self._clock()
+        self._failed = {chunk: when for chunk, when in self._failed.items() if when > now}
+        return np.sort(np.array(list(self._failed), np.uint64))
+
+    def _take_arrivals(self) -> None:
+        for arrivals in self._loader.arrivals():
+            self._failed |= dict.fromkeys(arrivals.bad.tolist(), self._clock() + RETRY_S)
+            self._waiting.append(arrivals)
+
+    def _admit(self, frame: int) -> Update:
+        """Give slots to what has come, as far as this frame's budget goes."""
+        now, self._waiting = _within(self._waiting, self.budgets)
+        ids = np.concatenate([a.ids for a in now]) if now else np.empty(0, np.uint64)
+        packed = [p for a in now for p in a.packed]
+        urgent = np.repeat([a.asked for a in now], [a.ids.size for a in now]).astype(bool)
+        bad = np.sort(np.concatenate([a.bad for a in now])) if now else ids
+        there = np.array([p is not None for p in packed], bool)
+        empty = ids[~there & ~contains(bad, ids)] if ids.size else ids
+        _, first = np.unique(ids, return_index=True)
+        keep = np.sort(first[there[first]]) if ids.size else np.empty(0, np.int64)
+        chosen = [packed[i] for i in keep.tolist()]
+        change = self.residency.admit(ids[keep], octants(chosen), urgent[keep], frame)  # type: ignore[arg-type]
+        publish = np.concatenate([change.publish, self.residency.publish_empty(np.unique(empty))])
+        come = [chosen[i] for i in change.taken.tolist()]
+        return self._update(change.withdraw, come, change.slots, publish, change.n_evicted)  # type: ignore[arg-type]
+
+    def _update(self, withdraw: U32, packed: list[Buffer], slots: I64, publish: U32, n_evicted: int) -> Update:
+        n_bytes = sum(map(len, packed))
+        self.n_loaded += len(packed)
+        self.n_bytes += n_bytes
+        self.n_evicted += n_evicted
+        return Update(withdraw, packed, slots, publish, n_bytes, n_evicted)
+
+
+def _within(waiting: list[Arrivals], budgets: Budgets) -> tuple[list[Arrivals], list[Arrivals]]:
+    """Cut what waits into what this frame's upload budget takes, asked before predicted, and the rest."""
+    ordered = sorted(waiting, key=lambda a: not a.asked)
+    n_bytes = n_chunks = 0
+    for i, arrivals in enumerate(ordered):
+        n_bytes += sum(len(p) for p in arrivals.packed if p is not None)
+        n_chunks += len(arrivals.packed)
+        if n_bytes > budgets.upload_bytes_per_frame or n_chunks > budgets.upload_chunks_per_frame:
+            return ordered[: max(i, 1)], ordered[max(i, 1) :]
+    return ordered, []
