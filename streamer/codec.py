@@ -9,8 +9,8 @@ Byte for byte what zarr's codecs `zstd` (or `numcodecs.lz4`) and `crc32c` read a
 Decoding trusts nothing: crc, then the declared size, then the decoder, then mask against length.
 """
 
-from collections.abc import Sequence
-from typing import Literal, cast, get_args
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import google_crc32c
 import lz4.block
@@ -22,7 +22,6 @@ from ..atlas.chunk import MAX_PACKED_BYTES, MIN_PACKED_BYTES
 from ..atlas.layout import MASK_BYTES
 
 I64 = NDArray[np.int64]
-Buffer = bytes | zstandard.BufferSegment
 CodecName = Literal["zstd", "lz4"]
 CODECS: tuple[CodecName, ...] = get_args(CodecName)
 
@@ -61,9 +60,10 @@ def _with_crc(body: bytes) -> bytes:
     return body + crc32c(body).to_bytes(CRC_BYTES, "little")
 
 
-def crc32c(data: bytes) -> int:
-    """CRC-32C (Castagnoli) of some bytes."""
-    return int(google_crc32c.value(data))
+crc32c: Callable[[bytes], int] = google_crc32c.value  # CRC-32C (Castagnoli); no wrapper: one call per chunk
+
+# What any bytes followed by their own crc32c give: one call and one comparison then check a stored chunk.
+_CRC_OF_SEALED = crc32c(_with_crc(b""))
 
 
 def decode_chunk(stored: bytes, codec: CodecName) -> bytes:
@@ -78,11 +78,11 @@ def decode_chunk(stored: bytes, codec: CodecName) -> bytes:
 
 def decode_chunks(
     data: bytes, offsets: I64, n_bytes: I64, codec: CodecName, n_threads: int = 1
-) -> tuple[list[memoryview], dict[int, str]]:
-    """Decode many stored chunks that lie in one buffer; zstd in one call that copies none of them.
+) -> tuple[list[bytes], dict[int, str]]:
+    """Decode many stored chunks that lie in one buffer; zstd in one call.
 
     offsets, n_bytes [C] int64: inside data, MIN_STORED_BYTES..MAX_STORED_BYTES each; checked by the caller
-    ->  (packed chunks, read-only views of one buffer, in order, empty where bad; position -> what is wrong)
+    ->  (packed chunks in order, empty where bad; position -> what is wrong)
     """
     assert type(data) is bytes and offsets.shape == n_bytes.shape, (type(data), offsets.shape, n_bytes.shape)
     if offsets.size == 0:
@@ -92,33 +92,35 @@ def decode_chunks(
     legal = (sizes >= MIN_PACKED_BYTES) & (sizes <= MAX_PACKED_BYTES) & (sizes % 4 == 0)
     for i in np.flatnonzero(~legal).tolist():
         bad.setdefault(i, _wrong_size(int(sizes[i])))
+    if not bad:
+        packed = _decompress(data, offsets, n_bytes - CRC_BYTES, sizes, codec, n_threads)
+    else:
+        good = np.setdiff1d(np.arange(offsets.size), np.fromiter(bad, np.int64))
+        found = _decompress(data, offsets[good], n_bytes[good] - CRC_BYTES, sizes[good], codec, n_threads)
+        packed = [b""] * offsets.size
+        for i, one in zip(good.tolist(), found, strict=True):
+            packed[i] = one
 
-    good = np.setdiff1d(np.arange(offsets.size), np.fromiter(bad, np.int64))
-    buffers = _decompress(data, offsets[good], n_bytes[good] - CRC_BYTES, sizes[good], codec, n_threads)
-    for i, buffer in zip(good.tolist(), buffers, strict=True):
-        if not buffer:
-            bad[i] = f"{codec} cannot decode it"
-    joined = b"".join(cast("list[bytes]", buffers))  # BufferSegment is a buffer too; its stub forgets it
-    lengths = np.array([len(buffer) for buffer in buffers], np.int64)
-    ends = np.cumsum(lengths)
-    for i in wrong_masks(joined, (ends - lengths)[lengths > 0], lengths[lengths > 0]).tolist():
-        bad[int(good[lengths > 0][i])] = "its mask, length and coverage disagree"
-
-    view = memoryview(joined)
-    packed = [view[:0]] * offsets.size
-    for i, start, end in zip(good.tolist(), (ends - lengths).tolist(), ends.tolist(), strict=True):
-        packed[i] = view[start:end] if i not in bad else view[:0]
+    lengths = np.fromiter(map(len, packed), np.int64, len(packed))
+    whole = np.flatnonzero(lengths)
+    for i in np.flatnonzero(lengths == 0).tolist():
+        bad.setdefault(i, f"{codec} cannot decode it")
+    starts = np.cumsum(lengths) - lengths
+    for i in whole[wrong_masks(b"".join(packed), starts[whole], lengths[whole])].tolist():
+        bad[i] = "its mask, length and coverage disagree"
+        packed[i] = b""
     return packed, bad
 
 
 def _wrong_crcs(data: bytes, offsets: I64, n_bytes: I64) -> dict[int, str]:
     """Positions whose stored crc32c differs from the computed one, and both."""
+    ends = (offsets + n_bytes).tolist()
+    found = [crc32c(data[a:b]) for a, b in zip(offsets.tolist(), ends, strict=True)]
     bad = {}
-    for i, (start, size) in enumerate(zip(offsets.tolist(), n_bytes.tolist(), strict=True)):
-        end = start + size - CRC_BYTES
-        stored, computed = int.from_bytes(data[end : end + CRC_BYTES], "little"), crc32c(data[start:end])
-        if stored != computed:
-            bad[i] = f"crc32c is {computed:08x}, stored as {stored:08x}"
+    for i in np.flatnonzero(np.array(found, np.uint32) != _CRC_OF_SEALED).tolist():
+        body = data[int(offsets[i]) : ends[i] - CRC_BYTES]
+        stored = int.from_bytes(data[ends[i] - CRC_BYTES : ends[i]], "little")
+        bad[i] = f"crc32c is {crc32c(body):08x}, stored as {stored:08x}"
     return bad
 
 
@@ -143,7 +145,7 @@ def _wrong_size(size: int) -> str:
 
 def _decompress(
     data: bytes, offsets: I64, n_bytes: I64, sizes: I64, codec: CodecName, n_threads: int
-) -> list[Buffer]:
+) -> list[bytes]:
     """Decoded bodies in order, b"" for one that does not decode to the size it claims."""
     if codec == "zstd" and offsets.size:  # zstandard 0.25 dies of a division by zero on no frames
         segments = np.stack([offsets, n_bytes], axis=1).astype("<u8").tobytes()
@@ -151,7 +153,9 @@ def _decompress(
             batch = zstandard.ZstdDecompressor().multi_decompress_to_buffer(
                 zstandard.BufferWithSegments(data, segments), threads=n_threads
             )
-            return [batch[i] for i in range(offsets.size)]
+            # Copies, so that what is kept are small blocks: keeping the batch, or views of one large buffer,
+            # made malloc fetch and return pages with each batch, and page faults took longer than this.
+            return [batch[i].tobytes() for i in range(offsets.size)]
         except zstandard.ZstdError:
             pass  # a frame with a right crc that is no frame: find it one by one
     bodies = (data[a : a + n] for a, n in zip(offsets.tolist(), n_bytes.tolist(), strict=True))

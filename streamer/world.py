@@ -27,7 +27,7 @@ from .stores import LocalFiles, Range, RangeStore
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 
-N_CACHED_INDICES = 256  # at most 98 kB each, 25 MB in all
+N_CACHED_INDICES = 1024  # at most 98 kB each
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class RegionChunks:
     """The chunks of one region, decoded and checked."""
 
     chunks: I64  # [C, 3] chunk coordinates (x, y, z) at the region's level, in Morton order
-    packed: list[memoryview]  # [C] packed chunks: views of one buffer, which lives as long as any of them
+    packed: list[bytes]  # [C] packed chunks
 
 
 class World:
@@ -84,10 +84,9 @@ class World:
     def read_many(self, ids: NDArray[np.uint64], on_bad: OnBad | None = None) -> list[Buffer | None]:
         """Any chunks of any levels and regions: few reads of each region's file, one decode for them all.
 
-        ids [N] uint64 (`address.chunk_id`), any order, repeats allowed -> N packed chunks (views of one
-        buffer, which lives as long as any of them), None where nothing is or it is bad. on_bad is told of
-        each damaged chunk, and once, with chunk None, of a region that cannot be read; without it the
-        first damage is raised.
+        ids [N] uint64 (`address.chunk_id`), any order, repeats allowed -> N packed chunks, None
+        where nothing is or it is bad. on_bad is told of each damaged chunk, and once, with chunk None, of a
+        region that cannot be read; without it the first damage is raised.
         """
         report = on_bad or _raise
         unique, back = np.unique(np.asarray(ids, np.uint64), return_inverse=True)
@@ -173,7 +172,7 @@ class _Part:
     n_bytes: I64  # [M]
 
 
-def _decode_parts(parts: list[_Part], codec: CodecName) -> tuple[I64, list[memoryview], dict[int, str]]:
+def _decode_parts(parts: list[_Part], codec: CodecName) -> tuple[I64, list[bytes], dict[int, str]]:
     """Decode several regions' chunks as one -> (members [C], C packed chunks, position -> what is wrong)."""
     if not parts:
         return np.empty(0, np.int64), [], {}
