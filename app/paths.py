@@ -152,10 +152,8 @@ def _four(path: CameraPath, i: int) -> tuple[NDArray[np.float64], NDArray[np.flo
 
     here, there = keys[i], keys[i + 1]
     a, b = values(here), values(there)
-    straight = b - a
-    straight[3] = _shortest(straight[3])
-    before, t_before = a - straight, 2 * here.t - there.t
-    after, t_after = b + straight, 2 * there.t - here.t
+    before, t_before = 2 * a - b, 2 * here.t - there.t
+    after, t_after = 2 * b - a, 2 * there.t - here.t
     if i > 0:
         before, t_before = values(keys[i - 1]), keys[i - 1].t
     elif path.loop:
