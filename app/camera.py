@@ -5,16 +5,19 @@ pitch grows upwards. Both in degrees.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from pyglm import glm
 
+from ..atlas.layout import PROJECTIONS
+
 # A position is snapped to this fraction of a voxel, so that a world and its copy moved by whole
 # chunks give the same float32 rays although their float64 metres were rounded differently.
 _SNAP = 1 << 16
 MAX_EYE_VOXELS = 1 << 24  # from the root grid: beyond, float32 loses whole voxels
+IPD_M = 0.063  # between the pupils of a grown-up: mean 63 mm (Dodgson, 2004)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +35,53 @@ class Pose:
         yaw, pitch = math.radians(self.yaw), math.radians(self.pitch)
         return glm.dvec3(math.cos(yaw) * math.cos(pitch), math.sin(yaw) * math.cos(pitch), math.sin(pitch))
 
+    @property
+    def right(self) -> glm.dvec3:
+        yaw = math.radians(self.yaw)
+        return glm.dvec3(math.sin(yaw), -math.cos(yaw), 0.0)  # never degenerate, even straight up
+
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A pose as the shaders take it. Names are those of the uniforms in shaders/include/camera.glsl."""
 
-    size: tuple[int, int]  # pixels
-    eye: tuple[int, int, int]  # voxel, from the root grid's corner
+    size: tuple[int, int]  # pixels of the whole picture
+    projection: int  # an index of layout.PROJECTIONS
+    eye: tuple[int, int, int]  # voxel, from the root grid's corner; stereo: of the left eye
     eye_frac: tuple[float, float, float]  # [0, 1)
+    right_eye: tuple[int, int, int]  # stereo: of the right eye; else as eye
+    right_eye_frac: tuple[float, float, float]
     right: tuple[float, float, float]
     up: tuple[float, float, float]
     forward: tuple[float, float, float]
     cone: float  # pixel width at distance 1, times the quality factor
     level_min: int = 0
+    # Where the root grid lies in the world. No ray depends on it, so two views are equal without.
+    corner_voxel: tuple[int, int, int] = field(default=(0, 0, 0), compare=False)
+
+    @property
+    def eyes_voxels(self) -> NDArray[np.float64]:
+        """[E, 3] float64: where each eye is, level-0 voxels of the world. Stereo has two, left first."""
+        eyes = [(self.eye, self.eye_frac), (self.right_eye, self.right_eye_frac)]
+        n_eyes = 2 if PROJECTIONS[self.projection] == "stereo" else 1
+        return np.array([np.array(self.corner_voxel) + voxel + frac for voxel, frac in eyes[:n_eyes]])
+
+    @property
+    def planes(self) -> NDArray[np.float64]:
+        """[P, 3] float64: unit normals of the sides of what one eye sees, into it, each through the eye.
+
+        Left, right, bottom, top; a direction d is in the picture where all d @ n >= 0. None for equirect.
+        """
+        if PROJECTIONS[self.projection] == "equirect":
+            return np.zeros((0, 3))
+        right, up, forward = np.array(self.right), np.array(self.up), np.array(self.forward)
+        # d = forward + x right + y up is seen for |x|, |y| <= 1, and right and up are not of unit length.
+        right, up = right / (right @ right), up / (up @ up)
+        normals: NDArray[np.float64] = np.stack(
+            [forward + right, forward - right, forward + up, forward - up]
+        )
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        return normals
 
 
 def look(
@@ -54,34 +91,66 @@ def look(
     voxel_size_m: float,
     corner_voxel: NDArray[np.int64],
     quality: float = 1.0,
+    projection: str = "planar",
+    ipd_m: float = IPD_M,
 ) -> View:
-    """A planar camera.
+    """What an eye at a pose sees: the one place where a camera becomes numbers for the shaders.
 
-    fov_deg   vertical field of view
-    quality   widest voxel that may be drawn, in pixels: 1 is pixel-exact, 2 is coarser and faster
-    Raises ValueError for an eye farther than MAX_EYE_VOXELS from the world.
+    fov_deg     vertical field of view; equirect sees everything and does not ask
+    quality     widest voxel that may be drawn, in pixels: 1 is pixel-exact, 2 is coarser and faster
+    projection  of layout.PROJECTIONS. planar: one eye, a flat picture. stereo: two of these side by side,
+                left eye left. equirect: all directions, columns are longitude (the pose's yaw in the middle),
+                rows are latitude (straight up in row 0). It is level: the pose's pitch does not count
+    ipd_m       stereo: distance of the eyes, whose axes are parallel
+    Raises ValueError for an eye farther than MAX_EYE_VOXELS from the world, or a stereo picture of odd width.
     """
-    forward = pose.forward
-    side = math.radians(pose.yaw)
-    right = glm.dvec3(math.sin(side), -math.cos(side), 0.0)  # never degenerate, even straight up
-    up = glm.cross(right, forward)
-    half_height = math.tan(math.radians(fov_deg) / 2)
-    half_width = half_height * size[0] / size[1]
+    stereo = projection == "stereo"
+    if stereo and size[0] % 2:
+        raise ValueError(f"a stereo picture has two halves: {size[0]} pixels of width are odd")
+    if projection == "equirect":
+        pose = replace(pose, pitch=0.0)  # who looks at a panorama turns it; its horizon is to be level
+        # A pixel is pi / height tall everywhere. At the poles it is narrower than tall; shrinking the cone
+        # there would bring the finest chunks in for the smallest solid angles, and only to be sharp sideways.
+        half_width, half_height, pixel = 1.0, 1.0, math.pi / size[1]
+    else:
+        half_height = math.tan(math.radians(fov_deg) / 2)
+        half_width = half_height * (size[0] // 2 if stereo else size[0]) / size[1]
+        pixel = 2 * half_height / size[1]
+    left, right = eye_poses(pose, ipd_m) if stereo else (pose, pose)
+    eye, eye_frac = _eye(left, voxel_size_m, corner_voxel)
+    right_eye, right_eye_frac = _eye(right, voxel_size_m, corner_voxel)
+    return View(
+        size=size,
+        projection=PROJECTIONS.index(projection),
+        eye=eye,
+        eye_frac=eye_frac,
+        right_eye=right_eye,
+        right_eye_frac=right_eye_frac,
+        right=_triple(pose.right * half_width),
+        up=_triple(glm.cross(pose.right, pose.forward) * half_height),
+        forward=_triple(pose.forward),
+        cone=pixel * quality,
+        corner_voxel=_triple_int(corner_voxel),
+    )
+
+
+def eye_poses(pose: Pose, ipd_m: float) -> tuple[Pose, Pose]:
+    """The left and the right eye of a head at `pose`, looking the same way."""
+    way = pose.right * (ipd_m / 2)
+    left = replace(pose, x=pose.x - way.x, y=pose.y - way.y, z=pose.z - way.z)
+    return left, replace(pose, x=pose.x + way.x, y=pose.y + way.y, z=pose.z + way.z)
+
+
+def _eye(
+    pose: Pose, voxel_size_m: float, corner_voxel: NDArray[np.int64]
+) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
+    """-> (voxel from the root grid's corner, fraction of it). Raises ValueError if too far away."""
     position = np.round(np.array([pose.x, pose.y, pose.z]) / voxel_size_m * _SNAP) / _SNAP
     voxel = np.floor(position)
-    frac = position - voxel
     eye = voxel.astype(np.int64) - corner_voxel
     if np.abs(eye).max() > MAX_EYE_VOXELS:
         raise ValueError(f"the eye is over {MAX_EYE_VOXELS * voxel_size_m / 1e3:.0f} km from the world")
-    return View(
-        size=size,
-        eye=_triple_int(eye),
-        eye_frac=_triple(frac),
-        right=_triple(right * half_width),
-        up=_triple(up * half_height),
-        forward=_triple(forward),
-        cone=2 * half_height / size[1] * quality,
-    )
+    return _triple_int(eye), _triple(position - voxel)
 
 
 def _triple(v: object) -> tuple[float, float, float]:

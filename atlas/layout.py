@@ -99,11 +99,16 @@ UPLOAD_GROUP = 64  # threads that expand one chunk: one per 4^3 block
 # Passes ------------------------------------------------------------------------------------------
 PASSES = ("colour", "depth", "normal", "uvw", "level", "steps", "touched", "residency")
 
+# Projections -------------------------------------------------------------------------------------
+PROJECTIONS = ("planar", "stereo", "equirect")
+
 
 def constants() -> dict[str, int]:
     """Name -> value of every shared integer, in the order written above."""
     shared = {k: v for k, v in globals().items() if k.isupper() and isinstance(v, int)}
-    return shared | {f"PASS_{name.upper()}": i for i, name in enumerate(PASSES)}
+    for prefix, names in (("PASS", PASSES), ("PROJECTION", PROJECTIONS)):
+        shared |= {f"{prefix}_{name.upper()}": i for i, name in enumerate(names)}
+    return shared
 
 
 def glsl() -> str:

@@ -18,6 +18,7 @@ ONLY_IN = {  # a module -> where it may be imported: a folder, or one file
     "OpenGL": "app/render/",
     "glcontext": "app/render/",
     "torch": "tools/",
+    "av": "tools/film.py",  # its wheel holds GPL parts: one door, and the rest works without
     "zarr": "streamer/zarr_codec.py",
 }
 NOWHERE = {"plyfile", "pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}  # GPL; code in data
@@ -135,6 +136,7 @@ BROKEN = [
     ("tools/a.py", "import moderngl", "only in app/render/"),
     ("app/a.py", "from OpenGL.GL import glFinish", "only in app/render/"),
     ("streamer/a.py", "import torch.nn", "only in tools/"),
+    ("tools/a.py", "import av", "only in tools/film.py"),
     ("streamer/a.py", "import zarr", "only in streamer/zarr_codec.py"),
     ("tools/a.py", "def f():\n    import zarr", "only in streamer/zarr_codec.py"),
     ("tools/a.py", "import plyfile", "nowhere"),

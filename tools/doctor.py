@@ -70,7 +70,7 @@ def doctor() -> list[Check]:
         check_display(),
         check_ram(),
         check_disk(),
-        check_zarr(),
+        *check_extras(),
     ]
 
 
@@ -255,13 +255,21 @@ def check_disk(folder: Path | None = None) -> Check:
     return Check("disk", ok, False, detail, "" if ok else "worlds are large: free 2 GiB or bake elsewhere")
 
 
-def check_zarr() -> Check:
-    code = "import json, zarr; print(json.dumps({'version': zarr.__version__}))"
+def check_extras() -> list[Check]:
+    """What single features need and nothing else misses."""
+    return [
+        _extra("zarr", "zarr", "zarr>=3.1", "zarr.open(world)"),
+        _extra("PyAV", "av", "av>=18", "voxtide render --path ... -o OUT.mp4"),
+    ]
+
+
+def _extra(name: str, module: str, requirement: str, what: str) -> Check:
+    code = f"import json, {module}; print(json.dumps({{'version': {module}.__version__}}))"
     found, _ = run_child((sys.executable, "-P", "-c", code))
     if found:
-        return Check("zarr", True, False, f"{found['version']}: zarr.open(world) works")
-    fix = f"only zarr.open(world) needs it: {sys.executable} -m pip install 'zarr>=3.1'"
-    return Check("zarr", False, False, "not installed", fix)
+        return Check(name, True, False, f"{found['version']}: {what} works")
+    fix = f"only {what} needs it: {sys.executable} -m pip install '{requirement}'"
+    return Check(name, False, False, "not installed", fix)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..app import frame, framing
-from ..app.camera import Pose, look
+from ..app.camera import IPD_M, Pose, look
 from ..app.render.context import describe, open_headless
 from ..app.render.renderer import Renderer, light_of
 from ..app.scene import Scene, load
@@ -45,12 +45,23 @@ class Studio:
     gl_renderer: str
 
     def shoot(
-        self, pose: Pose, fov_deg: float, name: str = "colour", quality: float = 1.0, shadows: bool = True
+        self,
+        pose: Pose,
+        fov_deg: float,
+        name: str = "colour",
+        quality: float = 1.0,
+        shadows: bool = True,
+        projection: str = "planar",
+        ipd_m: float = IPD_M,
     ) -> Shot:
-        """Draw one pass from a pose. Raises UserError if the pose is outside the addressable world."""
+        """Draw one pass from a pose; projection and ipd_m as in app.camera.look.
+
+        Raises UserError if the pose is outside the addressable world.
+        """
         scene, renderer = self.scene, self.renderer
+        where = scene.voxel_size_m, scene.root.corner_voxel
         try:
-            view = look(pose, renderer.size, fov_deg, scene.voxel_size_m, scene.root.corner_voxel, quality)
+            view = look(pose, renderer.size, fov_deg, *where, quality, projection, ipd_m)
         except ValueError as error:
             raise UserError(str(error)) from None
         report = frame.draw(renderer, scene, view, light_of(scene.extent_voxels, shadows), name)

@@ -1,5 +1,6 @@
 """What a picture shows is what the rays found, wherever the world lies."""
 
+import cameras
 import moderngl
 import numpy as np
 import pytest
@@ -76,17 +77,7 @@ def test_a_world_moved_far_away_draws_the_same_picture(gl, world, renderer, shif
 
 
 def camera_rays(view):
-    """The pixels' rays in float64: (origins, directions) from the root grid's corner, row by row."""
-    width, height = view.size
-    y, x = np.mgrid[0:height, 0:width]
-    sx, sy = (2 * (x + 0.5) - width) / width, (2 * (y + 0.5) - height) / height
-    right, up, forward = (
-        np.array(v, np.float32).astype(np.float64) for v in (view.right, view.up, view.forward)
-    )
-    d = forward + sx[..., None] * right - sy[..., None] * up
-    d /= np.linalg.norm(d, axis=-1, keepdims=True)
-    o = np.array(view.eye) + np.array(view.eye_frac, np.float32).astype(np.float64)
-    return np.broadcast_to(o, d.shape).reshape(-1, 3), d.reshape(-1, 3)
+    return tuple(v.reshape(-1, 3) for v in cameras.rays(view))
 
 
 @pytest.mark.parametrize("pose", POSES)
