@@ -14,7 +14,6 @@ from .render.ring import Feedback
 from .scene import Scene
 from .sight import sight_of
 
-
 _SETTLED_FRAMES = 2  # with nothing missing and nothing under way
 _GIVE_UP_FRAMES = 60  # with nothing coming, although rays still ask: there is no room, or it cannot be read
 _PAUSE_S = 0.002
@@ -58,8 +57,7 @@ def draw_streamed(
     touched, requests, said = _NO_SLOTS, _NO_REQUESTS, 0
     if feedback is not None:
         touched, requests, said = feedback.touched_slots, feedback.requests, feedback.frame
-    sight = sight_of(view, scene.root.corner_voxel)
-    update = scene.streamer.update(touched, requests, said, sight, scene.pool.frame)
+    update = scene.streamer.update(touched, requests, said, sight_of(view), scene.pool.frame)
     decided = time.perf_counter()
     scene.apply(update)
     applied = time.perf_counter()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.address import chunk_id
+from ..atlas.layout import MAX_LEVEL
 from ..atlas.page_table import RootGrid, root_grid
 from ..streamer.chunk_source import ChunkSource, OnBad
 from ..streamer.descent import octants
@@ -52,9 +53,10 @@ class Scene:
         self.pool.publish(update.publish)
 
     def start_of(self, view: View) -> dict[str, object]:
-        """The chunks that hold the eye, so that its rays need not walk down from the root: uniforms."""
-        around = self.residency.table.slots_around(np.array(view.eye) + self.root.corner_voxel)
-        slots = [around.get(level, 0) for level in range(16)]
+        """The chunks that hold every eye, so that its rays need not walk down from the root: uniforms."""
+        eyes = np.floor(view.eyes_voxels).astype(np.int64)
+        around = self.residency.table.slots_around(eyes)
+        slots = [around.get(level, 0) for level in range(MAX_LEVEL + 1)]
         return {"start_level": min(around, default=self.root.level + 1), "start_slots": slots}
 
     def release(self) -> None:

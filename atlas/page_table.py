@@ -83,7 +83,9 @@ class PageTable:
         # Above the root no chunk has a parent; the level is held down only to keep the id in range.
         slots = self.chunks.find(chunk_id(np.minimum(level + 1, self.root.level), parent(chunk)))
         slots = np.where(below, slots, NOWHERE)
-        in_parent = np.where(slots == NOWHERE, NOWHERE, self.root.n_chunks + slots * 8 + octant_of_chunk(chunk))
+        in_parent = np.where(
+            slots == NOWHERE, NOWHERE, self.root.n_chunks + slots * 8 + octant_of_chunk(chunk)
+        )
         return np.where(level == self.root.level, at_root, in_parent), slots
 
     def is_reachable(self, ids: U64) -> NDArray[np.bool_]:
@@ -118,16 +120,21 @@ class PageTable:
         gone = np.concatenate([at, stale])
         return self._write(gone, np.full(gone.size, ENTRY_NONE, np.uint32)), slots
 
-    def slots_around(self, voxel: I64) -> dict[int, int]:
-        """The resident chunks that hold a level-0 voxel, down to the coarsest level that is always pinned.
+    def slots_around(self, voxels: I64) -> dict[int, int]:
+        """The resident chunks that hold all of some level-0 voxels, down to the finest level that is pinned.
 
-        [3] int64 -> {level: slot} from the root downwards, without a gap; empty outside the world
+        [N, 3] int64 -> {level: slot} from the root downwards, without a gap; empty outside the world
         """
+        lo, hi = (self.root.origin << self.root.level), (self.root.origin + self.root.size << self.root.level)
+        if ((voxels >> CHUNK_BITS < lo) | (voxels >> CHUNK_BITS >= hi)).any():
+            return {}
         levels = np.arange(self.root.level, min(MIN_PINNED_LEVEL, self.root.level) - 1, -1)
-        ids = chunk_id(levels, voxel >> (levels[:, None] + CHUNK_BITS))
+        chunks = voxels[:, None, :] >> (levels[:, None] + CHUNK_BITS)  # [N, levels, 3]
+        one = (chunks == chunks[0]).all(axis=(0, 2))
+        slots = self.chunks.find(chunk_id(levels, chunks[0]))
         found: dict[int, int] = {}
-        for level, slot in zip(levels.tolist(), self.chunks.find(ids).tolist(), strict=True):
-            if slot == NOWHERE:
+        for level, slot, same in zip(levels.tolist(), slots.tolist(), one.tolist(), strict=True):
+            if slot == NOWHERE or not same:
                 break
             found[level] = slot
         return found
@@ -136,4 +143,3 @@ class PageTable:
         assert (at != NOWHERE).all(), "a chunk without a resident parent, or outside the root grid"
         self.entries[at] = values
         return np.stack([at.astype(np.uint32), values], axis=1)
-

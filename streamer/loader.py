@@ -94,7 +94,8 @@ class Loader:
         self._regions: dict[tuple[int, ...], float] = {}
         self._closing = False
         self._threads = [
-            threading.Thread(target=self._work, name=f"voxtide-loader-{i}", daemon=True) for i in range(n_threads)
+            threading.Thread(target=self._work, name=f"voxtide-loader-{i}", daemon=True)
+            for i in range(n_threads)
         ]
         for thread in self._threads:
             thread.start()

@@ -98,7 +98,9 @@ class Residency:
         stale = self._touched < max(frame - STALE_FRAMES, self._view_since)
         return self.slots.n_free + int(np.count_nonzero(stale & self._may_go()))
 
-    def admit(self, ids: U64, octant_bits: U8, urgent: NDArray[np.bool_], frame: int, pin: bool = False) -> Change:
+    def admit(
+        self, ids: U64, octant_bits: U8, urgent: NDArray[np.bool_], frame: int, pin: bool = False
+    ) -> Change:
         """Bring chunks in as far as there is room, urgent ones first, coarse before fine.
 
         ids [N] uint64 (each once), octant_bits [N] uint8, urgent [N] bool. Chunks that are resident

@@ -207,7 +207,9 @@ class Streamer:
         come = [chosen[i] for i in change.taken.tolist()]
         return self._update(change.withdraw, come, change.slots, publish, change.n_evicted)  # type: ignore[arg-type]
 
-    def _update(self, withdraw: U32, packed: list[Buffer], slots: I64, publish: U32, n_evicted: int) -> Update:
+    def _update(
+        self, withdraw: U32, packed: list[Buffer], slots: I64, publish: U32, n_evicted: int
+    ) -> Update:
         n_bytes = sum(map(len, packed))
         self.n_loaded += len(packed)
         self.n_bytes += n_bytes

@@ -16,7 +16,9 @@ class Fences:
 
     def __init__(self) -> None:
         self._insert = _function("glFenceSync", ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
-        self._wait = _function("glClientWaitSync", ctypes.c_uint, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint64)
+        self._wait = _function(
+            "glClientWaitSync", ctypes.c_uint, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint64
+        )
         self._delete = _function("glDeleteSync", None, ctypes.c_void_p)
 
     def insert(self) -> int:
@@ -53,7 +55,12 @@ def _libraries() -> list[ctypes.CDLL]:
         names = ["opengl32"]
     else:
         # libglvnd's libraries dispatch to whichever driver is current, under EGL as under GLX.
-        names = ["libOpenGL.so.0", "libGL.so.1", ctypes.util.find_library("OpenGL"), ctypes.util.find_library("GL")]
+        names = [
+            "libOpenGL.so.0",
+            "libGL.so.1",
+            ctypes.util.find_library("OpenGL"),
+            ctypes.util.find_library("GL"),
+        ]
     found = []
     for name in names:
         try:

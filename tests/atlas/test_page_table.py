@@ -105,8 +105,11 @@ def test_slots_around_a_voxel_go_down_to_the_pinned_levels():
     levels = [8, 7, 6, 5, 4]
     ids = np.concatenate([chunk_id(k, (voxel >> (k + 4))[None]) for k in levels])
     table.publish(ids, np.arange(5) + 10)
-    assert table.slots_around(voxel) == {8: 10, 7: 11, 6: 12, 5: 13}, "not level 4: it comes and goes"
-    assert table.slots_around(np.array([1234, 7, 3])) == {}
+    assert table.slots_around(voxel[None]) == {8: 10, 7: 11, 6: 12, 5: 13}, "not level 4: it comes and goes"
+    assert table.slots_around(np.array([[1234, 7, 3]])) == {}
     table.withdraw(ids[4:])
     table.withdraw(ids[3:4])
-    assert table.slots_around(voxel) == {8: 10, 7: 11, 6: 12}
+    assert table.slots_around(voxel[None]) == {8: 10, 7: 11, 6: 12}
+    near_and_far = np.stack([voxel, voxel + (3000, 0, 0)])
+    assert table.slots_around(near_and_far) == {8: 10}, "both eyes must lie in it"
+    assert table.slots_around(np.array([[1 << 22, 0, 0]])) == {}
