@@ -33,7 +33,7 @@ class FrameReport:
 
 
 def draw(renderer: Renderer, scene: Scene, view: View, light: Light, name: str = "colour") -> FrameReport:
-    """March, shade, and hear what the rays asked for. Nothing comes or goes. The picture stays in the renderer."""
+    """March, shade, and hear what the rays asked for. Nothing comes or goes; the renderer keeps the picture."""
     march_ms = renderer.march(scene.pool, view, scene.start_of(view))
     renderer.shade(scene.pool, view, light, name)
     feedback = scene.pool.read_feedback()

@@ -18,7 +18,7 @@ _OCTANT = np.array([[x, y, z] for z in (0, 1) for y in (0, 1) for x in (0, 1)]) 
 
 
 def octants(packed: Sequence[Buffer]) -> U8:
-    """Which of the eight children of each chunk hold a voxel, by its mask. N packed chunks -> [N] uint8 bits"""
+    """Which of each chunk's eight children hold a voxel, by its mask. N packed chunks -> [N] uint8 bits"""
     if not packed:
         return np.empty(0, np.uint8)
     masks = np.frombuffer(b"".join([memoryview(p)[:MASK_BYTES] for p in packed]), "<u8")

@@ -178,7 +178,7 @@ def test_both_eyes_ask_in_one_list(gl, world, renderer):
     """One dispatch, one request set: the missing child that both eyes see is named once."""
     cut = make_probe(gl, *world, keep=lambda ids: ids >> np.uint64(60) >= 4)
     view = look_at(POSES[0], SIZE, cut.corner, 1.0, "stereo")
-    renderer.march(cut.scene.pool, view)
+    renderer.march(cut.scene.pool, view, cut.scene.start_of(view))
     hits = renderer.read_hits(view)
     requests = cut.scene.pool.read_feedback().requests
     asked = [(int(r["slot"]), int(r["octant"])) for r in requests]
