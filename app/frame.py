@@ -10,15 +10,13 @@ from ..atlas import layout
 from ..streamer.streamer import Update
 from .camera import View
 from .render.renderer import Light, Renderer
-from .render.ring import Feedback
+from .render.ring import NO_FEEDBACK, Feedback
 from .scene import Scene
 from .sight import sight_of
 
 _SETTLED_FRAMES = 2  # with nothing missing and nothing under way
 _GIVE_UP_FRAMES = 60  # with nothing coming, although rays still ask: there is no room, or it cannot be read
 _PAUSE_S = 0.002
-_NO_SLOTS = np.empty(0, np.uint32)
-_NO_REQUESTS = np.empty(0, layout.REQUEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +24,14 @@ class FrameReport:
     """What one frame did. Times in milliseconds; stream_main is what streaming cost the main thread."""
 
     march_ms: float
-    feedback: Feedback | None  # the newest that has come, of this frame where it was waited for
+    feedback: Feedback  # of this frame where it was waited for, else the newest that has come
     stream_main_ms: float = 0.0
     upload_ms: float = 0.0
     update: Update | None = None
 
 
 def draw(renderer: Renderer, scene: Scene, view: View, light: Light, name: str = "colour") -> FrameReport:
-    """March, shade, and hear what the rays asked for. Nothing comes or goes; the renderer keeps the picture."""
+    """March, shade, hear what the rays asked for. Nothing comes or goes; the renderer keeps the picture."""
     march_ms = renderer.march(scene.pool, view, scene.start_of(view))
     renderer.shade(scene.pool, view, light, name)
     feedback = scene.pool.read_feedback()
@@ -53,10 +51,8 @@ def draw_streamed(
     """
     assert scene.streamer is not None, "this scene is not streamed"
     start = time.perf_counter()
-    feedback = scene.pool.ring.pop()
-    touched, requests, said = _NO_SLOTS, _NO_REQUESTS, 0
-    if feedback is not None:
-        touched, requests, said = feedback.touched_slots, feedback.requests, feedback.frame
+    feedback = scene.pool.ring.pop() or NO_FEEDBACK
+    touched, requests, said = feedback.touched_slots, feedback.requests, feedback.frame
     update = scene.streamer.update(touched, requests, said, sight_of(view), scene.pool.frame)
     decided = time.perf_counter()
     scene.apply(update)
@@ -78,7 +74,7 @@ def settle(
         report = draw_streamed(renderer, scene, view, light, name)
         assert scene.streamer is not None
         came = report.update is not None and len(report.update.packed) > 0
-        missing = report.feedback is None or len(report.feedback.requests) > 0
+        missing = report.feedback.frame == 0 or len(report.feedback.requests) > 0
         n_quiet = 0 if came or not scene.streamer.is_idle else n_quiet + 1
         if (not missing and n_quiet >= _SETTLED_FRAMES) or n_quiet >= _GIVE_UP_FRAMES:
             return report

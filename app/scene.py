@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.address import chunk_id
+from ..atlas.chunk import Packed
 from ..atlas.layout import MAX_LEVEL
 from ..atlas.page_table import RootGrid, root_grid
 from ..streamer.chunk_source import ChunkSource, OnBad
@@ -37,7 +38,7 @@ class Scene:
     def n_resident(self) -> int:
         return self.residency.n_resident
 
-    def add(self, ids: NDArray[np.uint64], packed: Sequence[bytes | memoryview]) -> None:
+    def add(self, ids: NDArray[np.uint64], packed: Sequence[Packed]) -> None:
         """Bring chunks in for good, as many as there is room for.
 
         ids [N] uint64, each with its parent resident or in the same call; packed: N packed chunks.

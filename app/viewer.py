@@ -6,7 +6,8 @@ from contextlib import ExitStack
 import glfw
 
 from ..atlas.layout import PASSES
-from ..streamer.world import OnBad, World
+from ..streamer.chunk_source import OnBad
+from ..streamer.world import World
 from . import frame
 from .camera import Pose, look
 from .fly import Flight, step

@@ -14,6 +14,7 @@ from .layout import CHUNK, CHUNK_VOXELS, MASK_BYTES
 
 U8 = NDArray[np.uint8]
 Buffer = bytes | bytearray | memoryview | U8
+Packed = bytes | memoryview  # what is handed on: either owns its bytes or views a larger read
 
 MIN_PACKED_BYTES = MASK_BYTES + 4  # a chunk without voxels is not stored
 MAX_PACKED_BYTES = MASK_BYTES + 4 * CHUNK_VOXELS

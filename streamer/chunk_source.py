@@ -1,12 +1,12 @@
 """What the loader reads chunks through: a world on disk, or one that computes them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.chunk import Buffer
+from ..atlas.chunk import Packed
 from .errors import WorldError
 from .metadata import WorldMeta
 
@@ -21,7 +21,7 @@ class ChunkSource(Protocol):
         """What the world says it is."""
         ...
 
-    def read_many(self, ids: NDArray[np.uint64], on_bad: OnBad | None = None) -> list[Buffer | None]:
+    def read_many(self, ids: NDArray[np.uint64], on_bad: OnBad | None = None) -> Sequence[Packed | None]:
         """N packed chunks for N `address.chunk_id` ids in any order, from any thread.
 
         None where there is nothing or it is bad. on_bad is told of what is bad, on the calling thread;

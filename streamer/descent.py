@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.address import chunk_id, chunk_of_id
-from ..atlas.chunk import Buffer
+from ..atlas.chunk import Packed
 from ..atlas.layout import MASK_BYTES
 from .view import Sight, error
 
+I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 F64 = NDArray[np.float64]
@@ -17,7 +18,13 @@ F64 = NDArray[np.float64]
 _OCTANT = np.array([[x, y, z] for z in (0, 1) for y in (0, 1) for x in (0, 1)])  # x lowest
 
 
-def octants(packed: Sequence[Buffer]) -> U8:
+def present(packed: Sequence[Packed | None]) -> tuple[I64, list[Packed]]:
+    """Where there is something, and what: -> (indices [N] int64, N packed chunks)"""
+    found = [(i, p) for i, p in enumerate(packed) if p is not None]
+    return np.array([i for i, _ in found], np.int64), [p for _, p in found]
+
+
+def octants(packed: Sequence[Packed]) -> U8:
     """Which of each chunk's eight children hold a voxel, by its mask. N packed chunks -> [N] uint8 bits"""
     if not packed:
         return np.empty(0, np.uint8)

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.address import chunk_of_id, region_of_chunk
-from ..atlas.chunk import Buffer
+from ..atlas.chunk import Packed
 from ..atlas.id_map import contains
 from .chunk_source import ChunkSource
-from .descent import children, octants, wanted
+from .descent import children, octants, present, wanted
 from .errors import WorldError
 from .ram_tier import RamTier
 from .view import Sight
@@ -75,7 +75,7 @@ class Arrivals:
     """Chunks that have come, or are known to be empty or bad. asked: by rays; else they were predicted."""
 
     ids: U64  # [N]
-    packed: Sequence[Buffer | None]  # [N]; None: nothing is there
+    packed: Sequence[Packed | None]  # [N]; None: nothing is there
     bad: U64  # those of ids that could not be read
     asked: bool
 
@@ -177,9 +177,8 @@ class Loader:
             latest = self._mailbox
             if latest is None or latest.journey is not wish.journey:
                 return
-            there = [i for i, p in enumerate(packed) if p is not None]
-            read = fresh[there], octants([packed[i] for i in there])  # type: ignore[misc]
-            below = children(np.concatenate([resident, read[0]]), np.concatenate([bits, read[1]]))
+            there, held = present(packed)
+            below = children(np.concatenate([resident, fresh[there]]), np.concatenate([bits, octants(held)]))
             ids, _ = wanted(below, latest.sight)
             asked = False
 
@@ -195,9 +194,9 @@ class Loader:
                 mine.append(chunk)
         return np.array(mine, np.uint64)
 
-    def _read(self, ids: U64) -> tuple[list[Buffer | None], U64]:
+    def _read(self, ids: U64) -> tuple[list[Packed | None], U64]:
         """RAM first, then the source. -> (packed or None for each id, ids that could not be read)"""
-        packed = self._ram.get_many(ids)
+        packed: list[Packed | None] = [*self._ram.get_many(ids)]
         missing = np.array([i for i, p in enumerate(packed) if p is None], np.int64)
         bad: list[WorldError] = []
         if missing.size:
@@ -210,8 +209,8 @@ class Loader:
                     self._regions.pop(region, None)
             for i, p in zip(missing.tolist(), read, strict=True):
                 packed[i] = p
-            good = [(i, p) for i, p in zip(missing.tolist(), read, strict=True) if p is not None]
-            self._ram.put_many(ids[[i for i, _ in good]], [p for _, p in good])
+            there, held = present(read)
+            self._ram.put_many(ids[missing[there]], held)
         for error in bad:
             self._on_bad(error)
         lost = ids[missing[[read[i] is None for i in range(missing.size)]]] if bad else ids[:0]

@@ -87,7 +87,8 @@ class Residency:
         level, chunk = chunk_of_id(self.slots.owner[slots[keep]])
         octant = octants[keep].astype(np.int64)[:, None] >> np.arange(3) & 1
         ids = chunk_id(level - 1, chunk * 2 + octant)
-        return ids[self.table.chunks.find(ids) == NOWHERE]
+        missing: U64 = ids[self.table.chunks.find(ids) == NOWHERE]
+        return missing
 
     def forget_view(self, frame: int) -> None:
         """The view has jumped: what was used before this frame may go at once."""
@@ -137,7 +138,8 @@ class Residency:
             if rows.size:
                 above = ids[order][(level == k + 1) & ok]
                 ok[rows] = np.isin(parents[rows], above)
-        return order[ok]
+        kept: I64 = order[ok]
+        return kept
 
     def _most_urgent(self, ids: U64, order: I64, urgent: NDArray[np.bool_]) -> I64:
         """As many as there are slots: urgent ones first, each behind its parent."""
@@ -145,7 +147,7 @@ class Residency:
         return self._with_parents(ids, order[np.isin(order, kept)])
 
     def _may_go(self) -> NDArray[np.bool_]:
-        return self.slots.taken & (self._n_children == 0) & ~self._pinned
+        return np.logical_and(self.slots.taken & (self._n_children == 0), ~self._pinned)
 
     def _evictable(self, frame: int) -> NDArray[np.bool_]:
         return self._may_go() & (self._touched < max(frame - HYSTERESIS_FRAMES, self._view_since))

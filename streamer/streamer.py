@@ -12,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.address import chunk_of_id
-from ..atlas.chunk import Buffer
+from ..atlas.chunk import Packed
 from ..atlas.id_map import contains
+from ..atlas.layout import MIN_PINNED_LEVEL
 from ..atlas.page_table import RootGrid, root_grid
 from .chunk_source import ChunkSource
 from .chunk_state import ChunkState
-from .descent import children, octants
+from .descent import children, octants, present
 from .errors import WorldError
 from .loader import Arrivals, Journey, Loader, Wanted
 from .ram_tier import RamTier
-from .residency import Residency
+from .residency import Change, Residency
 from .view import Sight, has_moved
 
 I64 = NDArray[np.int64]
@@ -51,7 +52,7 @@ class Update:
     """What a frame changes on the GPU, in this order: withdraw, upload, publish."""
 
     withdraw: U32  # [W, 2] page writes
-    packed: list[Buffer]  # [N] chunks
+    packed: list[Packed]  # [N] chunks
     slots: I64  # [N] where they go
     publish: U32  # [P, 2] page writes
     n_bytes: int
@@ -91,22 +92,19 @@ class Streamer:
         From the root down, level by level, to LOD 5, as long as they take no more than their share.
         """
         limit = max(self.root.n_chunks, min(self.budgets.n_slots // PINNED_SHARE, MAX_PINNED))
-        level_ids, kept_ids, kept = self.root.ids, [], []
-        while level_ids.size and sum(map(len, kept_ids)) + level_ids.size <= limit:
-            read = self._source.read_many(level_ids, self._told)
-            there = [i for i, p in enumerate(read) if p is not None]
-            packed = [read[i] for i in there]
-            kept_ids.append(level_ids[there])
-            kept += packed
-            level = int(chunk_of_id(level_ids[:1])[0][0])
-            if level <= 5:
+        ids, packed = np.empty(0, np.uint64), list[Packed]()
+        level_ids = self.root.ids
+        while level_ids.size and ids.size + level_ids.size <= limit:
+            there, held = present(self._source.read_many(level_ids, self._told))
+            ids = np.concatenate([ids, level_ids[there]])
+            packed += held
+            if int(chunk_of_id(level_ids[:1])[0][0]) <= MIN_PINNED_LEVEL:
                 break
-            level_ids = children(level_ids[there], octants(packed))  # type: ignore[arg-type]
-        ids = np.concatenate(kept_ids) if kept_ids else np.empty(0, np.uint64)
-        bits = octants(kept)  # type: ignore[arg-type]
+            level_ids = children(level_ids[there], octants(held))
+        bits = octants(packed)
         change = self.residency.admit(ids, bits, np.ones(ids.size, bool), frame=0, pin=True)
         self._pins = ids[change.taken], bits[change.taken]
-        return self._update(change.withdraw, [kept[i] for i in change.taken], change.slots, change.publish, 0)  # type: ignore[misc]
+        return self._update(change, [packed[i] for i in change.taken.tolist()], change.publish)
 
     def update(
         self, touched: NDArray[np.integer], requests: NDArray[np.void], said: int, sight: Sight, frame: int
@@ -197,24 +195,22 @@ class Streamer:
         packed = [p for a in now for p in a.packed]
         urgent = np.repeat([a.asked for a in now], [a.ids.size for a in now]).astype(bool)
         bad = np.sort(np.concatenate([a.bad for a in now])) if now else ids
-        there = np.array([p is not None for p in packed], bool)
-        empty = ids[~there & ~contains(bad, ids)] if ids.size else ids
-        _, first = np.unique(ids, return_index=True)
-        keep = np.sort(first[there[first]]) if ids.size else np.empty(0, np.int64)
-        chosen = [packed[i] for i in keep.tolist()]
-        change = self.residency.admit(ids[keep], octants(chosen), urgent[keep], frame)  # type: ignore[arg-type]
-        publish = np.concatenate([change.publish, self.residency.publish_empty(np.unique(empty))])
-        come = [chosen[i] for i in change.taken.tolist()]
-        return self._update(change.withdraw, come, change.slots, publish, change.n_evicted)  # type: ignore[arg-type]
+        there, held = present(packed)
+        empty = np.delete(ids, there)
+        _, first = np.unique(ids[there], return_index=True)
+        first = np.sort(first)
+        come = [held[i] for i in first.tolist()]
+        change = self.residency.admit(ids[there][first], octants(come), urgent[there][first], frame)
+        nothing = self.residency.publish_empty(np.unique(empty[~contains(bad, empty)]))
+        come = [come[i] for i in change.taken.tolist()]
+        return self._update(change, come, np.concatenate([change.publish, nothing]))
 
-    def _update(
-        self, withdraw: U32, packed: list[Buffer], slots: I64, publish: U32, n_evicted: int
-    ) -> Update:
+    def _update(self, change: Change, packed: list[Packed], publish: U32) -> Update:
         n_bytes = sum(map(len, packed))
         self.n_loaded += len(packed)
         self.n_bytes += n_bytes
-        self.n_evicted += n_evicted
-        return Update(withdraw, packed, slots, publish, n_bytes, n_evicted)
+        self.n_evicted += change.n_evicted
+        return Update(change.withdraw, packed, change.slots, publish, n_bytes, change.n_evicted)
 
 
 def _within(waiting: list[Arrivals], budgets: Budgets) -> tuple[list[Arrivals], list[Arrivals]]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas import address
-from ..atlas.chunk import Buffer, split, unpack
+from ..atlas.chunk import Packed, split, unpack
 from ..atlas.layout import CHUNK, CHUNK_VOXELS, MASK_BYTES, REGION_CHUNKS
 from . import spans
 from .chunk_source import OnBad
@@ -81,7 +81,7 @@ class World:
         good = [i for i in range(len(packed)) if i not in bad]
         return RegionChunks(chunks[good], [packed[i] for i in good])
 
-    def read_many(self, ids: NDArray[np.uint64], on_bad: OnBad | None = None) -> list[Buffer | None]:
+    def read_many(self, ids: NDArray[np.uint64], on_bad: OnBad | None = None) -> list[Packed | None]:
         """Any chunks of any levels and regions: few reads of each region's file, one decode for them all.
 
         ids [N] uint64 (`address.chunk_id`), any order, repeats allowed -> N packed chunks, None
@@ -103,7 +103,7 @@ class World:
                     parts.append(self._read_part(record, members, morton[members]))
             except WorldError as error:
                 report(error)
-        out: list[Buffer | None] = [None] * unique.size
+        out: list[Packed | None] = [None] * unique.size
         members, packed, bad = _decode_parts(parts, self.meta.codec)
         for at, buffer in zip(members.tolist(), packed, strict=True):
             out[at] = buffer or None  # a bad one is empty

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...atlas import layout
+from ...atlas.chunk import Packed
 from ...atlas.page_table import RootGrid
 from .programs import compile_compute, set_uniforms
 from .ring import Feedback, FeedbackRing, feedback_bytes, read_feedback
@@ -65,7 +66,7 @@ class Pool:
         self.atlas.bind_to_image(IMAGE_ATLAS, read=False, write=True)
         self.touched.bind_to_image(IMAGE_TOUCHED, read=True, write=True)
 
-    def upload(self, slots: NDArray[np.int64], packed: Sequence[bytes | memoryview]) -> None:
+    def upload(self, slots: NDArray[np.int64], packed: Sequence[Packed]) -> None:
         """Expand packed chunks into slots, as many dispatches as the staging buffer asks for."""
         sizes = np.array([len(p) for p in packed], np.int64)
         start = 0
@@ -76,7 +77,7 @@ class Pool:
             start = stop
 
     def _upload_batch(
-        self, slots: NDArray[np.int64], packed: Sequence[bytes | memoryview], sizes: NDArray[np.int64]
+        self, slots: NDArray[np.int64], packed: Sequence[Packed], sizes: NDArray[np.int64]
     ) -> None:
         arrivals = np.zeros(len(packed), layout.ARRIVAL)
         arrivals["slot"] = slots

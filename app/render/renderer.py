@@ -75,10 +75,10 @@ class Renderer:
         self._bind(pool)
         set_uniforms(self._march, **asdict(view), **pool.uniforms(), **start)
         self.ctx.finish()
-        start = time.perf_counter()
+        began = time.perf_counter()
         self._run(self._march, view)
         self.ctx.finish()
-        return (time.perf_counter() - start) * 1e3
+        return (time.perf_counter() - began) * 1e3
 
     def shade(self, pool: Pool, view: View, light: Light, name: str = "colour") -> None:
         """Turn the hits of the last march into the picture of one pass of layout.PASSES."""

@@ -31,6 +31,9 @@ class Feedback:
     n_unresolved: int
 
 
+NO_FEEDBACK = Feedback(0, np.empty(0, layout.REQUEST), 0, np.empty(0, np.uint32), 0)
+
+
 def feedback_bytes(n_slots: int) -> int:
     """Size of the buffer that shaders/include/feedback.glsl calls Feedback."""
     return _TOUCHED_AT + 4 * n_slots

@@ -110,6 +110,6 @@ def test_slots_around_a_voxel_go_down_to_the_pinned_levels():
     table.withdraw(ids[4:])
     table.withdraw(ids[3:4])
     assert table.slots_around(voxel[None]) == {8: 10, 7: 11, 6: 12}
-    near_and_far = np.stack([voxel, np.add(voxel, (3000, 0, 0))])
-    assert table.slots_around(near_and_far) == {8: 10}, "both eyes must lie in it"
+    near_and_far = np.stack([voxel, np.add(voxel, (1000, 0, 0))])
+    assert table.slots_around(near_and_far) == {8: 10, 7: 11}, "both eyes must lie in it"
     assert table.slots_around(np.array([[1 << 22, 0, 0]])) == {}
