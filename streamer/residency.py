@@ -147,10 +147,12 @@ class Residency:
         return self._with_parents(ids, order[np.isin(order, kept)])
 
     def _may_go(self) -> NDArray[np.bool_]:
-        return np.logical_and(self.slots.taken & (self._n_children == 0), ~self._pinned)
+        go: NDArray[np.bool_] = self.slots.taken & (self._n_children == 0) & ~self._pinned
+        return go
 
     def _evictable(self, frame: int) -> NDArray[np.bool_]:
-        return self._may_go() & (self._touched < max(frame - HYSTERESIS_FRAMES, self._view_since))
+        before = max(frame - HYSTERESIS_FRAMES, self._view_since)
+        return np.asarray(self._may_go() & (self._touched < before))
 
     def _make_room(self, n_wanted: int, frame: int) -> tuple[U32, int]:
         """Evict until that many slots are free, if so many may go. -> (page writes, how many went)"""

@@ -20,7 +20,8 @@ class Sight:
     """What a view sees, whatever its projection.
 
     eyes     [E, 3] float64, level-0 voxels of the world
-    planes   [P, 3] float64, inward unit normals of the planes that bound it, through each eye; none: all around
+    planes   [P, 3] float64, inward unit normals of the planes that bound it, through each eye; none: all
+             around
     forward  [3] float64 unit, if a pixel's width grows with the depth along it (a planar picture); None: it
              grows with the distance
     cone     width of a pixel at depth (or distance) 1, times the quality factor
