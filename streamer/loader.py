@@ -165,7 +165,7 @@ class Loader:
         n_room = wish.n_room + (ids.size if asked else 0)
         while ids.size and not self._closing:
             resident, bits = _found(wish.resident, ids)
-            fresh = self._claim(ids[~contains(resident, ids)], wish.coming)[: max(n_room, 0)]
+            fresh = self._claim(ids[~contains(resident, ids)], wish.coming, n_room)
             try:
                 packed, bad = self._read(fresh)
             finally:
@@ -182,12 +182,17 @@ class Loader:
             ids, _ = wanted(below, latest.sight)
             asked = False
 
-    def _claim(self, ids: U64, coming: U64) -> U64:
-        """Those that neither wait to come in nor are being read by another thread, nor are stuck with one."""
+    def _claim(self, ids: U64, coming: U64, n_room: int) -> U64:
+        """Those that neither wait to come in nor are being read by another thread, nor are stuck with one.
+
+        At most n_room; only these are then marked as being read.
+        """
         ids = ids[~contains(coming, ids)]
         now = time.monotonic()
         mine = []
         for chunk, region in zip(ids.tolist(), _regions_of(ids), strict=True):
+            if len(mine) >= n_room:
+                break
             since = self._regions.get(region)
             if chunk not in self._reading and (since is None or now - since < STUCK_S):
                 self._reading[chunk] = now
