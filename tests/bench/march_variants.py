@@ -82,7 +82,7 @@ def compile_variant(ctx: moderngl.Context, patches: list[Patch]) -> moderngl.Com
 
     shaders.read = patched
     try:
-        program = compile_compute(ctx, "march.comp")
+        program = compile_compute(ctx, "march.comp", {"TRAIL": 0})
     finally:
         shaders.read = read
     assert used == {old for old, _ in patches}, f"nothing to patch: { ({o for o, _ in patches} - used) }"
