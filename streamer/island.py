@@ -1,8 +1,8 @@
-"""The ground of an island, column by column, at any level: bounds that hold what is below, and what it looks like.
+"""The ground of an island, column by column, at any level: bounds that hold what is below, and its looks.
 
-The ground and the sea are one surface, max(ground, sea). A column of level k is occupied from `low` to `high`,
-which bound that surface over the column's whole square: so level 0 is a closed shell, and coarser levels hold
-every finer one. To be tight as well, bounds are taken some levels further down (`lookahead`).
+The ground and the sea are one surface, max(ground, sea). A column of level k is occupied from `low` to
+`high`, which bound that surface over the column's whole square: so level 0 is a closed shell, and coarser
+levels hold every finer one. To be tight as well, bounds are taken further down (`lookahead`).
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from ..atlas.layout import CHUNK, CHUNK_BITS
 from .island_shape import (
     CENTRE,
+    COAST_STEEP,
     MIDDLE_M,
-    SEABED_M,
     SEA_Z,
+    SEABED_M,
     UNIT,
     WEIGHT,
     Shape,
+    coast_distance,
     coast_weight,
     displacement,
-    distance_square,
+    middles,
     profiled,
     residue,
     steepness,
@@ -29,7 +31,6 @@ from .island_shape import (
 from .lattice import hull, middle, pooled, refined
 
 I64 = NDArray[np.int64]
-F64 = NDArray[np.float64]
 
 TOP = 19  # level at which refinement starts: a chunk of the coarsest level is inside one of its cells
 
@@ -61,9 +62,12 @@ def make_ground(shape: Shape) -> Ground:
     return Ground(shape, round(MIDDLE_M / shape.voxel_size_m * UNIT) - found)
 
 
-def lookahead(level: int) -> int:
-    """How many levels further down bounds are taken. May grow by at most 1 a level, or bounds would not nest."""
-    return min(level, 1)
+def lookahead(shape: Shape, level: int) -> int:
+    """How many levels further down bounds are taken. Grows by at most 1 a level, or bounds would not nest.
+
+    The first level that would stop above the coast's goes down to it: there the coast is exact.
+    """
+    return 2 if level == shape.coast_level + 2 else min(level, 1)
 
 
 def _step(ground: Ground, level: int, patch: I64, x: I64, y: I64) -> None:
@@ -75,7 +79,7 @@ def _step(ground: Ground, level: int, patch: I64, x: I64, y: I64) -> None:
         patch[0] += height
         patch[1] += tone
     if level == shape.coast_level:
-        weight = coast_weight(shape, distance_square(x, y, level))
+        weight = coast_weight(shape, coast_distance(shape, *middles(x, y, level)))
         patch[0] = _coast(shape, patch[0], weight)
 
 
@@ -138,7 +142,7 @@ def _seen(shape: Shape, patch: I64, level: int) -> tuple[I64, I64, I64]:
 def columns(ground: Ground, level: int, x: I64, y: I64) -> Columns:
     """The surface in chunk columns x, y [N] of a level, coordinates in chunks."""
     shape = ground.shape
-    ahead = lookahead(level)
+    ahead = lookahead(shape, level)
     stop = level - ahead
     patches = _descend(ground, x << CHUNK_BITS, y << CHUNK_BITS, level, stop, CHUNK)
     low, high = hull(patches[stop][0])
@@ -151,8 +155,10 @@ def columns(ground: Ground, level: int, x: I64, y: I64) -> Columns:
     high = profiled(shape, -(-high >> 2)) // UNIT
     if level > shape.coast_level:  # what is drawn of it; its bounds are above
         around = [_around(c << CHUNK_BITS, level, CHUNK) for c in (x, y)]
-        square = distance_square(around[0][:, None, :], around[1][:, :, None], level)
-        patches[level][0] = _coast(shape, patches[level][0], coast_weight(shape, square))
+        place = middles(around[0][:, None, :], around[1][:, :, None], level)
+        patches[level][0] = _coast(
+            shape, patches[level][0], coast_weight(shape, coast_distance(shape, *place))
+        )
     height, slope, tone = _seen(shape, patches[level], level)
     return Columns(SEA_Z + np.maximum(low, 0), SEA_Z + np.maximum(high, 0), height, slope, tone)
 
@@ -160,25 +166,14 @@ def columns(ground: Ground, level: int, x: I64, y: I64) -> Columns:
 def _coastal(shape: Shape, low: I64, high: I64, x: I64, y: I64, level: int) -> tuple[I64, I64]:
     """Bounds above the coast's level: with every weight that the cells below may have. In quarters."""
     down, up = residue(shape, shape.coast_level, level)
-    n = low.shape[1]
-    margin = 1 << max(shape.coast_level - 1, 0)  # the ring's middles are half a cell outside
-    nearest, farthest = _reach(x, n, level, margin)
-    near_y, far_y = _reach(y, n, level, margin)
-    most = coast_weight(shape, nearest[:, None, :] ** 2 + near_y[:, :, None] ** 2)
-    least = coast_weight(shape, farthest[:, None, :] ** 2 + far_y[:, :, None] ** 2)
+    cells = np.arange(low.shape[1])
+    place = middles(x[:, None, None] + cells, y[:, None, None] + cells[:, None], level)
+    # half a diagonal, and half a cell of the coast's level: there lie the middles of a patch's ring
+    reach = COAST_STEEP * 0.708 * (2.0**level + 2.0**shape.coast_level)
+    distance = coast_distance(shape, *place)
+    most, least = coast_weight(shape, distance - reach), coast_weight(shape, distance + reach)
     bed = 4 * round(SEABED_M / shape.voxel_size_m * UNIT)
     low, high = low - 4 * down + bed, high + 4 * up + bed
     low = np.where(low >= 0, low * least, low * most) // WEIGHT
     high = -(-np.where(high >= 0, high * most, high * least) // WEIGHT)
     return low - bed - 4, high - bed + 4
-
-
-def _reach(first: I64, n: int, level: int, margin: int) -> tuple[F64, F64]:
-    """Least and greatest distance of n cells' intervals to the middle, on one axis, widened by a margin.
-
-    first [N] -> 2 x [N, n]
-    """
-    low = ((first[:, None] + np.arange(n)) << level) - CENTRE - margin
-    high = low + (1 << level) + 2 * margin
-    nearest = np.maximum(np.maximum(low, -high), 0)
-    return nearest.astype(np.float64), np.maximum(np.abs(low), np.abs(high)).astype(np.float64)

@@ -107,8 +107,8 @@ def ground_rows(shape: Shape, ground: I64, slope: I64, tone: I64, snow: I64) -> 
     sea = ground < 0
     row[sea] = _ROW["foam"]
     row[sea & (ground < round(-0.06 * metre))] = _ROW["shallow"]
-    row[sea & (height < round(-0.6 * metre))] = _ROW["water"]
-    row[sea & (height < round(-1.5 * metre))] = _ROW["deep"]
+    row[sea & (ground + (tone * round(metre * 0.2) >> 11) < round(-0.45 * metre))] = _ROW["water"]
+    row[sea & (ground + (tone * round(metre * 0.1) >> 11) < round(-0.95 * metre))] = _ROW["deep"]
     return row, SHADES // 2 + (tone >> 7)
 
 
@@ -151,7 +151,9 @@ def _openings(shape: Shape, s: Solids, row: I64, x: I64, y: I64, z: I64) -> I64:
     reach = np.where(wide_x, s.x1 - s.x0, s.y1 - s.y0) // 2 - m(0.35)
     fits = np.abs(np.abs(along) // pitch * pitch + pitch // 2) + m(0.42) < reach + m(0.35)
     framed = wall & fits & (off < m(0.42)) & (up > m(0.85)) & (up < m(2.05))
-    pane = (off < m(0.34)) & (off > m(0.03)) & (np.abs(up - m(1.45)) < m(0.52)) & (np.abs(up - m(1.6)) > m(0.03))
+    pane = (
+        (off < m(0.34)) & (off > m(0.03)) & (np.abs(up - m(1.45)) < m(0.52)) & (np.abs(up - m(1.6)) > m(0.03))
+    )
     front = wall & wide_x & (y < s.cy) & (np.abs(along + pitch // 2) < m(0.48)) & (up < m(2.1))
     leaf = front & (np.abs(along + pitch // 2) < m(0.4)) & (up < m(2.0))
     row = np.where(framed, _ROW["frame"], row)

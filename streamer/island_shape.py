@@ -22,9 +22,12 @@ CENTRE = 21845
 SEA_Z = 5461
 
 NEAR_M = 45.0  # nearer to the middle than this no coast is felt, if the island is large enough
+BAY_SIZES = (0.05, 0.05, 0.04)
+BAYS = sum(BAY_SIZES)
+COAST_STEEP = (1.0 + BAYS + 3.0 * (BAY_SIZES[0] + BAY_SIZES[1]) + 5.0 * BAY_SIZES[2]) / (1.0 - BAYS)
 SEABED_M = 2.0  # depth of the ground where the coast's weight is 0
 MIDDLE_M = 5.0  # height of the island's middle
-SNOW_M, SNOW_RISES_PER = 38.0, 22
+SNOW_M, SNOW_RISES_PER = 38.0, 17
 TONE = 2048  # amplitude of the colours' noise, all octaves together, about
 
 # From this cell width in metres: the displacement's low and high end as parts of that width.
@@ -61,6 +64,7 @@ class Shape:
     seed: int
     inner: float  # the coast begins
     outer: float  # and here all is sea
+    bays: tuple[float, float, float]  # how far the coast departs from a circle, see `coast_distance`
     octaves: tuple[Octave, ...] = field(repr=False)  # by level
     coast_level: int = 0  # at this level of the lattice the coast is applied
     knots: tuple[I64, I64, I64] = field(repr=False, default=None)  # type: ignore[assignment]
@@ -77,7 +81,16 @@ class Shape:
 def make_shape(seed: int, size_m: float, voxel_size_m: float) -> Shape:
     """The numbers of one island. Only `inner` and `outer` know its size."""
     outer = 0.5 * size_m
-    inner = min(max(NEAR_M, 0.30 * size_m), 0.45 * size_m)
+    small = size_m < NEAR_M / 0.45  # no room for a coast beyond NEAR_M: all is coast
+    wild = 1.0 if small else min(max((size_m - 100.0) / 100.0, 0.0), 1.0)
+    inner = 0.12 * size_m if small else max(NEAR_M * (1.0 + 0.4 * wild), 0.30 * size_m)
+    outer *= 1.0 if wild else 1.0 / (1.0 - BAYS)  # `coast_distance` is that much longer
+    inner *= 1.0 if wild else 1.0 / (1.0 - BAYS)
+    turns = mix(np.arange(3), np.arange(3), seed).astype(np.float64) / 2.0**31 - 1.0
+    bays = tuple(
+        wild * size * (0.5 + 0.5 * abs(t)) * (1 if t > 0 else -1)
+        for size, t in zip(BAY_SIZES, turns, strict=True)
+    )
     coast_level = 0
     while voxel_size_m * 2 ** (coast_level + 1) <= 1.8:
         coast_level += 1
@@ -87,6 +100,7 @@ def make_shape(seed: int, size_m: float, voxel_size_m: float) -> Shape:
         seed,
         inner / voxel_size_m,
         outer / voxel_size_m,
+        bays,
         octaves,
         coast_level,
         _knots(voxel_size_m),
@@ -139,7 +153,8 @@ def profiled(shape: Shape, height: I64) -> I64:
 def steepness(shape: Shape, height: I64) -> I64:
     """Slope of `profiled` there, * 1024."""
     x, _, slope = shape.knots
-    return slope[np.searchsorted(x, height, side="right") - 1]
+    found: I64 = slope[np.searchsorted(x, height, side="right") - 1]
+    return found
 
 
 def snow_line(shape: Shape, x: I64, y: I64) -> I64:
@@ -155,17 +170,35 @@ def smoothstep(t: F64) -> F64:
     return t * t * (3.0 - 2.0 * t)
 
 
-def coast_weight(shape: Shape, square: F64) -> I64:
-    """1 (WEIGHT) inland, 0 at sea, from the squared distance to the middle. Never increasing."""
-    a, b = shape.inner * shape.inner, shape.outer * shape.outer
-    return np.floor(smoothstep((b - square) / (b - a)) * WEIGHT).astype(np.int64)
+def coast_weight(shape: Shape, distance: F64) -> I64:
+    """1 (WEIGHT) inland, 0 at sea, from `coast_distance`. Never increasing."""
+    t = (shape.outer - distance) / (shape.outer - shape.inner)
+    return np.floor(smoothstep(t) * WEIGHT).astype(np.int64)
+
+
+def middles(x: I64, y: I64, level: int) -> tuple[F64, F64]:
+    """The middles of cells, level-0 voxels from the island's middle. Any shapes."""
+    half = 0.5 * 2.0**level - CENTRE
+    return x.astype(np.float64) * 2.0**level + half, y.astype(np.float64) * 2.0**level + half
+
+
+def coast_distance(shape: Shape, dx: F64, dy: F64) -> F64:
+    """Distance to the middle, but with bays and capes: longer and shorter in some directions. Broadcasts.
+
+    It changes by at most COAST_STEEP * d over a distance d. The bays are cos 3a and cos 5a of the direction,
+    by the polynomials in its sine and cosine: roots and products round the same everywhere, cosines do not.
+    """
+    r = np.sqrt(dx * dx + dy * dy)
+    c, s = (v / np.maximum(r, 1.0) for v in (dx, dy))
+    c2, s2 = c * c, s * s
+    three = shape.bays[0] * (c * (c2 - 3.0 * s2)) + shape.bays[1] * (s * (3.0 * c2 - s2))
+    five = shape.bays[2] * (c * (c2 * c2 - 10.0 * c2 * s2 + 5.0 * s2 * s2))
+    return r * (1.0 + three + five) / (1.0 - BAYS)
 
 
 def distance_square(x: I64, y: I64, level: int) -> F64:
     """Of the middles of cells to the island's middle, squared, level-0 voxels. Broadcasts."""
-    half = 0.5 * 2.0**level
-    dx = x * 2.0**level + (half - CENTRE)
-    dy = y * 2.0**level + (half - CENTRE)
+    dx, dy = middles(x, y, level)
     return dx * dx + dy * dy
 
 

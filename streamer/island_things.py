@@ -13,14 +13,15 @@ from . import island_colours as colours
 from .island import Ground, heights_at
 from .island_shape import CENTRE, SEA_Z, UNIT, Shape, snow_line
 from .lattice import mix, scaled
-from .solids import BOWL, BOX, CONE, DISC, DOME, GABLE_X, GABLE_Y, WALL_X, WALL_Y, Solids, joined, made
+from .solids import BOWL, CONE, DISC, DOME, GABLE_X, GABLE_Y, WALL_X, WALL_Y, Solids, joined, made
 
 I64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
+Fields = dict[str, I64 | int]
 
 SPOTS = 3  # a tile has 2^SPOTS squares an edge, each with at most one tree
 REACH_M = 2.4  # of a crown or a wall beyond its tile
-TALLEST_M = 8.5  # above the ground at its foot
+TALLEST_M = 6.6  # above the ground at its foot
 FOOT_LEVEL_M = 0.4  # the ground is measured on cells of about this width
 GLADE_M = 6.0  # around the island's middle nothing stands: a place to be
 APART_M = (39.0, 50.5)  # no house at this distance from the middle: it would feel a small island's coast
@@ -81,10 +82,17 @@ def _plots(ground: Ground, tiles: I64) -> dict[str, I64]:
     chance = np.where(village, 45000, 9000)
     apart = _within(shape, cx, cy, APART_M[1]) & ~_within(shape, cx, cy, APART_M[0])
     wanted = ((h3 >> np.uint32(16)).astype(np.int64) < chance) & ~apart & ~_within(shape, cx, cy, 8.0)
-    firm = (height > shape.length(1.6)) & (height < shape.length(60.0)) & (slope < 230)
+    firm = (height > shape.length(1.6)) & (height * UNIT * 8 < snow_line(shape, cx, cy) * 5) & (slope < 230)
     at = np.flatnonzero((home | wanted) & firm)
     floor = SEA_Z + height + shape.length(0.45)
-    found = {"x": cx, "y": cy, "half_x": half_x, "half_y": half_y, "floor": floor, "hash": h3.astype(np.int64)}
+    found = {
+        "x": cx,
+        "y": cy,
+        "half_x": half_x,
+        "half_y": half_y,
+        "floor": floor,
+        "hash": h3.astype(np.int64),
+    }
     return {name: values[at] for name, values in found.items()} | {"tile": at}
 
 
@@ -135,9 +143,17 @@ def _houses(shape: Shape, p: dict[str, I64]) -> tuple[Solids, I64]:
             radius=radius, rise=rise, top=ridge - 1, bottom=wall_top, colour=paint,
         )  # fmt: skip
     out_x, out_y = np.where(along_x, gable, eaves), np.where(along_x, eaves, gable)
-    chimney_x, chimney_y = cx + np.where(along_x, hx * 5 >> 3, m(0.5)), cy + np.where(along_x, m(0.5), hy * 5 >> 3)
+    chimney_x, chimney_y = (
+        cx + np.where(along_x, hx * 5 >> 3, m(0.5)),
+        cy + np.where(along_x, m(0.5), hy * 5 >> 3),
+    )
     w = m(0.3)
-    for dx0, dx1, dy0, dy1 in ((-w, w, -w, WALL - w), (-w, w, w - WALL, w), (-w, WALL - w, -w, w), (w - WALL, w, -w, w)):
+    for dx0, dx1, dy0, dy1 in (
+        (-w, w, -w, WALL - w),
+        (-w, w, w - WALL, w),
+        (-w, WALL - w, -w, w),
+        (w - WALL, w, -w, w),
+    ):
         add(
             x0=chimney_x + dx0, x1=chimney_x + dx1, y0=chimney_y + dy0, y1=chimney_y + dy1,
             bottom=wall_top, top=ridge + m(0.6), colour=colours.BRICK,
@@ -163,8 +179,12 @@ def _trees(ground: Ground, tiles: I64, plots: dict[str, I64]) -> tuple[Solids, I
     level = tile_level(shape) - SPOTS
     n_edge = 1 << SPOTS
     sub = np.arange(n_edge)
-    sx = np.broadcast_to(((tiles[:, 0] << SPOTS)[:, None, None] + sub[None, None, :]), (len(tiles), n_edge, n_edge)).ravel()
-    sy = np.broadcast_to(((tiles[:, 1] << SPOTS)[:, None, None] + sub[None, :, None]), (len(tiles), n_edge, n_edge)).ravel()
+    sx = np.broadcast_to(
+        ((tiles[:, 0] << SPOTS)[:, None, None] + sub[None, None, :]), (len(tiles), n_edge, n_edge)
+    ).ravel()
+    sy = np.broadcast_to(
+        ((tiles[:, 1] << SPOTS)[:, None, None] + sub[None, :, None]), (len(tiles), n_edge, n_edge)
+    ).ravel()
     tile = np.repeat(np.arange(len(tiles)), n_edge * n_edge)
     h1, h2 = (mix(sx, sy, shape.salt(level, what)) for what in (21, 22))
     x = (sx << level) + scaled(h1 & np.uint32(0xFFFF), 0, (1 << level) - 1)
@@ -191,7 +211,10 @@ def _trees(ground: Ground, tiles: I64, plots: dict[str, I64]) -> tuple[Solids, I
     meadow_high = height > m(1.7)
     choice = (
         (woods & meadow_high & (slope < 900) & (kind_bits < np.where(high, 40, 135)), _broadleaf),
-        (woods & meadow_high & (slope < 1200) & (kind_bits >= np.where(high, 40, 135)) & (kind_bits < 215), _conifer),
+        (
+            woods & meadow_high & (slope < 1200) & (kind_bits >= np.where(high, 40, 135)) & (kind_bits < 215),
+            _conifer,
+        ),
         ((woods & (kind_bits >= 215)) | (~woods & (luck > 242)), _bush),
         (~woods & (luck > 205) & (luck <= 216), _rock),
     )
@@ -209,7 +232,7 @@ def _between(shape: Shape, low_m: float, high_m: float, size: I64) -> I64:
 
 
 def _trunk(x: I64, y: I64, z: I64, half: I64, height: I64, sunk: int, group: I64) -> list[Solids]:
-    common = {"bottom": z - sunk, "top": z + height, "group": group, "colour": colours.BARK}
+    common: Fields = {"bottom": z - sunk, "top": z + height, "group": group, "colour": colours.BARK}
     thin = np.minimum(2, half)
     sides = [
         (x - half, x + half, y - half, y - half + thin),
@@ -222,7 +245,7 @@ def _trunk(x: I64, y: I64, z: I64, half: I64, height: I64, sunk: int, group: I64
 
 def _ball(x: I64, y: I64, z: I64, radius: I64, up: I64, down: I64, colour: int, group: I64) -> list[Solids]:
     radius = np.maximum(radius, 1)
-    common = {
+    common: Fields = {
         "x0": x - radius, "x1": x + radius, "y0": y - radius, "y1": y + radius,
         "cx": x, "cy": y, "radius": radius, "top": z, "colour": colour, "group": group,
     }  # fmt: skip
@@ -251,16 +274,17 @@ def _broadleaf(shape: Shape, x: I64, y: I64, z: I64, size: I64, group: I64) -> l
 
 def _conifer(shape: Shape, x: I64, y: I64, z: I64, size: I64, group: I64) -> list[Solids]:
     m = shape.length
-    height = _between(shape, 3.2, 7.0, size)
+    height = _between(shape, 3.2, 6.0, size)
     radius = np.maximum(_between(shape, 0.9, 1.6, size), 2)
     parts = _trunk(x, y, z, np.maximum(_between(shape, 0.08, 0.16, size), 1), height >> 1, m(0.5), group)
     for i, (start, stop, part) in enumerate(((0.14, 0.52, 1.0), (0.36, 0.78, 0.76), (0.6, 1.0, 0.5))):
         bottom = z + (height * round(start * 1024) >> 10)
         top = z + (height * round(stop * 1024) >> 10)
         r = np.maximum(radius * round(part * 1024) >> 10, 1)
-        common = {
+        common: Fields = {
             "x0": x - r, "x1": x + r, "y0": y - r, "y1": y + r, "cx": x, "cy": y, "radius": r,
-            "top": top, "bottom": bottom, "rise": top - bottom, "colour": colours.NEEDLES, "group": group + 331 * i,
+            "top": top, "bottom": bottom, "rise": top - bottom,
+            "colour": colours.NEEDLES, "group": group + 331 * i,
         }  # fmt: skip
         parts += [made(len(x), kind=DISC, **common), made(len(x), kind=CONE, **common)]
     return parts
@@ -273,7 +297,16 @@ def _bush(shape: Shape, x: I64, y: I64, z: I64, size: I64, group: I64) -> list[S
     side = np.where(group & 4, near, -near)
     return [
         *_ball(x, y, z + (radius >> 2), radius, up, down, colours.SHRUB, group),
-        *_ball(x + side, y + near, z + (radius >> 3), radius * 5 >> 3, up * 5 >> 3, down, colours.SHRUB, group + 7),
+        *_ball(
+            x + side,
+            y + near,
+            z + (radius >> 3),
+            radius * 5 >> 3,
+            up * 5 >> 3,
+            down,
+            colours.SHRUB,
+            group + 7,
+        ),
     ]
 
 
@@ -281,5 +314,14 @@ def _rock(shape: Shape, x: I64, y: I64, z: I64, size: I64, group: I64) -> list[S
     radius = _between(shape, 0.2, 0.9, size)
     return [
         *_ball(x, y, z, radius, radius * 5 >> 3, radius >> 1, colours.BOULDER, group),
-        *_ball(x + (radius >> 1), y - (radius >> 1), z, radius * 5 >> 3, radius >> 1, radius >> 2, colours.BOULDER, group + 9),
+        *_ball(
+            x + (radius >> 1),
+            y - (radius >> 1),
+            z,
+            radius * 5 >> 3,
+            radius >> 1,
+            radius >> 2,
+            colours.BOULDER,
+            group + 9,
+        ),
     ]

@@ -1,13 +1,14 @@
 """Smooth noise on a pyramid of grids, with bounds: what a coarse cell may say of everything inside it.
 
 One control value per cell and level. Values of level j are those of level j + 1, refined by Chaikin's rule
-(weights 3:1 per axis, so the limit is a biquadratic B-spline), plus a hashed displacement of level j. A patch of
-n x n cells is stored with a ring of one cell: [N, n + 2, n + 2], rows y, columns x.
+(weights 3:1 per axis, so the limit is a biquadratic B-spline), plus a hashed displacement of level j. A patch
+of n x n cells is stored with a ring of one cell: [N, n + 2, n + 2], rows y, columns x.
 
 Why this and not a sum of noise functions: a biquadratic patch lies in the hull of its nine Bezier points, and
-refining only shrinks that hull. So hull + (sum of the displacements still to come) holds all that lies below a
-cell, whatever level one stops at, and no level can lose what a finer one shows.
-Integers throughout: the same bytes on every machine. Chaikin 1974; Farin, Curves and Surfaces for CAGD, 4 and 8.
+refining only shrinks that hull. So hull + (sum of the displacements still to come) holds all that lies below
+a cell, whatever level one stops at, and no level can lose what a finer one shows.
+Integers throughout: the same bytes on every machine. Chaikin, An algorithm for high-speed curve generation,
+1974; Farin, Curves and Surfaces for CAGD, chapters 4 and 8.
 """
 
 import numpy as np

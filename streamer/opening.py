@@ -15,5 +15,7 @@ def open_source_of_chunks(path_or_url: str) -> World | ProceduralWorld:
         return open_procedural(path_or_url)
     scheme, separator, _ = path_or_url.partition("://")
     if separator and scheme.isalnum():
-        raise ValueError(f"{scheme[:40]}:// cannot be opened: name a world's folder, or {SCHEME}island?seed=1&size_km=1")
+        raise ValueError(
+            f"{scheme[:40]}:// cannot be opened: name a world's folder, or {SCHEME}island?seed=1&size_km=1"
+        )
     return open_world(Path(path_or_url))

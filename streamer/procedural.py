@@ -2,8 +2,8 @@
 
     procedural://island?seed=1&size_km=10&voxel_size_m=0.01
 
-A chunk source like `World`. A coarse voxel that is empty has nothing below it, as in a baked world. Now and then
-one is occupied and has nothing below it (bounds are not exact): a chunk asked for there is None, "known empty".
+A chunk source like `World`. A coarse voxel that is empty has nothing below it, as in a baked world. Now and
+then one is occupied and has nothing below it (bounds are not exact): a chunk asked for there is None.
 """
 
 import math
@@ -66,9 +66,8 @@ def checked(recipe: Recipe) -> Recipe:
     if not MIN_VOXEL_M <= r.voxel_size_m <= MAX_VOXEL_M:
         raise ValueError(f"voxel_size_m {r.voxel_size_m:g} must be from {MIN_VOXEL_M:g} to {MAX_VOXEL_M:g}")
     if _half(r) + CENTRE >= 1 << ORIGIN_BITS:
-        raise ValueError(
-            f"size_km {r.size_km:g} at voxel_size_m {r.voxel_size_m:g} is more than {2 << ORIGIN_BITS:,} voxels"
-        )
+        size = f"size_km {r.size_km:g} at voxel_size_m {r.voxel_size_m:g}"
+        raise ValueError(f"{size} is too large: a world spans at most {2 << ORIGIN_BITS:,} voxels")
     return r
 
 
@@ -84,20 +83,22 @@ _FIELDS: dict[str, tuple[str, Callable[[str], float]]] = {
 
 
 def parse_url(url: str) -> Recipe:
-    """procedural://NAME?seed=...&size_km=...&voxel_size_m=... ValueError, one line, if it is anything else."""
+    """A procedural world's URL, checked. ValueError, one line, if it is anything else."""
     shown = ascii(url[:120])
     if not url.startswith(SCHEME):
         raise ValueError(f"{shown} is not a procedural world: write {SCHEME}island?seed=1&size_km=1")
     parts = urlsplit(url)
     if parts.path or parts.fragment:
-        raise ValueError(f"{shown}: behind the name comes ?seed=...&size_km=...&voxel_size_m=..., nothing else")
+        raise ValueError(
+            f"{shown}: behind the name comes ?seed=...&size_km=...&voxel_size_m=..., nothing else"
+        )
     given: dict[str, float] = {}
     for key, text in parse_qsl(parts.query, keep_blank_values=True, max_num_fields=8):
         if key not in _FIELDS or key in given:
-            raise ValueError(f"{shown}: {ascii(key[:40])} is not one of {', '.join(_FIELDS)}, each once")
+            raise ValueError(f"{shown}: {key[:40]!a} is not one of {', '.join(_FIELDS)}, each once")
         pattern, number = _FIELDS[key]
         if not re.fullmatch(pattern, text, re.ASCII):
-            raise ValueError(f"{shown}: {key}={ascii(text[:40])} is not a number")
+            raise ValueError(f"{shown}: {key}={text[:40]!a} is not a number")
         given[key] = number(text)
     return checked(Recipe(parts.netloc, **given))  # type: ignore[arg-type]
 
@@ -115,9 +116,7 @@ class ProceduralWorld:
         self._cache: OrderedDict[int, bytes | None] = OrderedDict()
         self._lock = threading.Lock()
 
-    def read_many(
-        self, ids: U64, on_bad: Callable[[WorldError], None] | None = None
-    ) -> list[bytes | None]:
+    def read_many(self, ids: U64, on_bad: Callable[[WorldError], None] | None = None) -> list[bytes | None]:
         """[N] uint64 chunk ids in any order -> N packed chunks, None where nothing is.
 
         Nothing here can be bad, so on_bad is never told. ValueError: a level that the world does not have.

@@ -1,7 +1,7 @@
 """Bake what is already chunks: a chunk source becomes a world, one region at a time, whatever its size.
 
-Level 0 is the source's own. Which of its regions exist is asked of the source's coarser levels: a chunk of level
-4 is 16^3 voxels, and each of them is one chunk of level 0, so one such chunk is the list of one region. Coarser
+Level 0 is the source's own. Which of its regions exist is asked of the source's coarser levels: a chunk of
+level 4 is 16^3 voxels, and each is one chunk of level 0, so one such chunk is the list of one region. Coarser
 levels are the exact reduction of what was written, read back region by region.
 """
 
@@ -90,9 +90,7 @@ def bake_regions(
             if n_levels is not None and n_levels < least:
                 raise UserError(f"--levels {n_levels} is too few for this extent: use at least {least}")
             records += _coarser(writer, source.meta, records, n_levels or least, progress)
-            writer.finish(
-                bounds_voxels=bounds, n_levels=n_levels or least, sources=list(source.meta.sources)
-            )
+            writer.finish(bounds_voxels=bounds, n_levels=n_levels or least, sources=list(source.meta.sources))
     except OSError as error:
         raise UserError(f"cannot write {shown(out)}: {shown(error.strerror or error)}") from error
     ended = time.perf_counter()

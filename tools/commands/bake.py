@@ -70,7 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: from the scene: far larger than usual and than its surroundings)",
     )
     made = parser.add_argument_group("procedural:island")
-    made.add_argument("--size-km", type=arguments.positive, metavar="KM", help="edge of its square (default 0.2)")
+    made.add_argument(
+        "--size-km", type=arguments.positive, metavar="KM", help="edge of its square (default 0.2)"
+    )
     made.add_argument("--seed", type=arguments.natural, metavar="N", help="which island (default 1)")
     parser.add_argument("-f", "--overwrite", action="store_true", help="replace the world that is there")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
