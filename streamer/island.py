@@ -56,9 +56,9 @@ class Ground:
 
 def make_ground(shape: Shape) -> Ground:
     """Measure the middle, then set its height."""
-    flat = Ground(shape, 0)
-    x = np.array([CENTRE])
-    found = int(heights_at(flat, x, x, shape.coast_level + 4)[0][0])
+    level = shape.coast_level + 4
+    x = np.array([CENTRE >> level])
+    found = int(_descend(Ground(shape, 0), x, x, level, level, 1)[level][0, 0, 1, 1])
     return Ground(shape, round(MIDDLE_M / shape.voxel_size_m * UNIT) - found)
 
 

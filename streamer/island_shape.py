@@ -16,10 +16,11 @@ F64 = NDArray[np.float64]
 
 UNIT = 64  # of a height, per voxel
 WEIGHT = 4096  # of a factor in 0..1
-# x, y: 0101...01 in binary, so at every level the middle of the island is a third of a chunk from any border
-# of a chunk; likewise the sea's height, or else every coarse level would part in the water.
+# x, y: 0101...01 in binary, so at every level the middle of the island is a third of a chunk from any border.
+# The sea's upper side, SEA_Z + 1, is a border of voxels at every level up to 12: coarse water is no higher
+# than fine water, so no wall is seen where one meets the other.
 CENTRE = 21845
-SEA_Z = 5461
+SEA_Z = 4095
 
 NEAR_M = 45.0  # nearer to the middle than this no coast is felt, if the island is large enough
 BAY_SIZES = (0.05, 0.05, 0.04)
@@ -147,7 +148,8 @@ def profiled(shape: Shape, height: I64) -> I64:
     """Smooth ground -> ground with beaches and terraces. Never decreasing, so bounds stay bounds."""
     x, y, slope = shape.knots
     i = np.searchsorted(x, height, side="right") - 1
-    return y[i] + ((height - x[i]) * slope[i] >> 10)
+    found: I64 = y[i] + ((height - x[i]) * slope[i] >> 10)
+    return found
 
 
 def steepness(shape: Shape, height: I64) -> I64:
@@ -162,7 +164,8 @@ def snow_line(shape: Shape, x: I64, y: I64) -> I64:
     dx, dy = np.abs(x - CENTRE), np.abs(y - CENTRE)
     distance = np.maximum(dx, dy) + (np.minimum(dx, dy) >> 1)
     beyond = np.maximum(distance - shape.length(400.0), 0)
-    return (shape.length(SNOW_M) + beyond // SNOW_RISES_PER) * UNIT
+    line: I64 = (shape.length(SNOW_M) + beyond // SNOW_RISES_PER) * UNIT
+    return line
 
 
 def smoothstep(t: F64) -> F64:

@@ -21,9 +21,9 @@ from ..atlas import address
 from ..atlas.layout import CHUNK_BITS, MAX_LEVEL, MIN_PINNED_LEVEL, ORIGIN_BITS
 from .codec import LEVELS
 from .errors import WorldError
-from .island import make_ground
+from .island import heights_at, make_ground
 from .island_chunks import Island, make_chunks, surface
-from .island_shape import CENTRE, SEA_Z, make_shape
+from .island_shape import CENTRE, SEA_Z, UNIT, make_shape
 from .metadata import WorldMeta
 
 U64 = NDArray[np.uint64]
@@ -149,7 +149,9 @@ def open_procedural(url: str) -> ProceduralWorld:
 def _meta(recipe: Recipe, island: Island) -> WorldMeta:
     high = SEA_Z + 1 + _highest(island)
     bounds = ((*island.low, SEA_Z), (*island.high, high))
-    source = {"kind": "procedural", "url": str(recipe), "middle_voxel": [CENTRE, CENTRE, SEA_Z]}
+    middle = np.array([CENTRE])
+    ground = SEA_Z + int(heights_at(island.ground, middle, middle, 0)[0][0]) // UNIT
+    source = {"kind": "procedural", "url": str(recipe), "middle_voxel": [CENTRE, CENTRE, ground]}
     return WorldMeta(recipe.voxel_size_m, _n_levels(bounds), bounds, "zstd", LEVELS["zstd"], (source,))
 
 
