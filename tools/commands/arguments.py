@@ -62,6 +62,12 @@ def count(text: str) -> int:
     return int(text)
 
 
+def natural(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 19):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from 0")
+    return int(text)
+
+
 def triple(text: str) -> Triple:
     x, y, z = numbers(text, 3, "three numbers x,y,z")
     return x, y, z
