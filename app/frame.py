@@ -68,20 +68,26 @@ def settle(
     renderer: Renderer, scene: Scene, view: View, light: Light, name: str = "colour", timeout_s: float = 30.0
 ) -> FrameReport:
     """Draw until no ray misses anything, or what is missing can not come. -> the last frame's report"""
+    assert scene.streamer is not None, "this scene is not streamed"
     until = time.monotonic() + timeout_s
     n_quiet = 0
     while True:
         report = draw_streamed(renderer, scene, view, light, name)
-        assert scene.streamer is not None
         came = report.update is not None and len(report.update.packed) > 0
-        missing = report.feedback.frame == 0 or len(report.feedback.requests) > 0
         n_quiet = 0 if came or not scene.streamer.is_idle else n_quiet + 1
-        if (not missing and n_quiet >= _SETTLED_FRAMES) or n_quiet >= _GIVE_UP_FRAMES:
+        if n_quiet >= (_SETTLED_FRAMES if is_settled(report, scene) else _GIVE_UP_FRAMES):
             return report
         if time.monotonic() > until:
             return report
         if not came:
             time.sleep(_PAUSE_S)
+
+
+def is_settled(report: FrameReport, scene: Scene) -> bool:
+    """Whether a frame found nothing missing, as far as its rays have been heard, and nothing is under way."""
+    heard = report.feedback.frame > 0 and len(report.feedback.requests) == 0
+    came = report.update is not None and len(report.update.packed) > 0
+    return heard and not came and (scene.streamer is None or scene.streamer.is_idle)
 
 
 def status(hits: NDArray[np.void]) -> NDArray[np.uint32]:

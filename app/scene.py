@@ -67,6 +67,11 @@ class Scene:
         self.pool.release()
 
 
+def slots_in(vram_bytes: int) -> int:
+    """How many chunks a budget of video memory holds."""
+    return vram_bytes // BYTES_PER_SLOT
+
+
 def make_scene(
     ctx: Context, root: RootGrid, voxel_size_m: float, extent_voxels: float, n_slots: int
 ) -> Scene:
@@ -81,7 +86,7 @@ def load(ctx: Context, world: World, vram_bytes: int, on_bad: OnBad | None = Non
     """
     n_chunks = sum(region.n_chunks for region in world.regions)
     root, extent = _shape_of(world)
-    n_slots = max(1, min(n_chunks, vram_bytes // BYTES_PER_SLOT))
+    n_slots = max(1, min(n_chunks, slots_in(vram_bytes)))
     scene = make_scene(ctx, root, world.meta.voxel_size_m, extent, n_slots)
     for record in sorted(world.regions, key=lambda r: -r.level):
         if scene.residency.slots.n_free == 0:
@@ -101,7 +106,7 @@ def stream(
 ) -> Scene:
     """Open a world of any size: its coarse levels are read now, the rest comes as rays ask for it."""
     root, extent = _shape_of(source)
-    n_slots = max(root.n_chunks + 8, vram_bytes // BYTES_PER_SLOT)
+    n_slots = max(root.n_chunks + 8, slots_in(vram_bytes))
     streamer = Streamer(source, Budgets(n_slots, ram_bytes), on_bad, n_threads)
     pool = Pool(ctx, root, n_slots)
     scene = Scene(root, source.meta.voxel_size_m, extent, streamer.residency, pool, streamer)

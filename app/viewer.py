@@ -6,14 +6,13 @@ from contextlib import ExitStack
 import glfw
 
 from ..atlas.layout import PASSES
-from ..streamer.chunk_source import OnBad
-from ..streamer.world import World
+from ..streamer.chunk_source import ChunkSource, OnBad
 from . import frame
 from .camera import Pose, look
 from .fly import Flight, step
 from .render.context import GL_VERSION, Context, describe, open_current
 from .render.renderer import Renderer, light_of
-from .scene import Scene, load
+from .scene import Scene, stream
 from .window import Input, open_window
 
 _SPEED_PER_EXTENT = 0.15  # of the world's diagonal per second
@@ -25,11 +24,13 @@ _PASS_KEYS = {glfw.KEY_1 + i: name for i, name in enumerate(PASSES)}
 
 
 def fly_through(
-    world: World,
+    source: ChunkSource,
+    name: str,
     home: Pose,
     size: tuple[int, int],
     fov_deg: float,
     vram_bytes: int,
+    ram_bytes: int,
     seconds: float | None,
     on_bad: OnBad,
 ) -> None:
@@ -38,9 +39,9 @@ def fly_through(
     Raises WindowError or GraphicsError when there is no display or no GL.
     """
     with ExitStack() as open_things:
-        window = open_things.enter_context(open_window(size, f"Voxtide: {world.path.name}", GL_VERSION))
+        window = open_things.enter_context(open_window(size, f"Voxtide: {name}", GL_VERSION))
         ctx = open_current()
-        scene = load(ctx, world, vram_bytes, on_bad)
+        scene = stream(ctx, source, vram_bytes, ram_bytes, on_bad)
         open_things.callback(scene.release)
         extent_m = scene.extent_voxels * scene.voxel_size_m
         flight = Flight(home, max(_SPEED_PER_EXTENT * extent_m, 0.05))
@@ -64,7 +65,7 @@ def fly_through(
                 time.sleep(_IDLE_S)
             if clock - titled > _TITLE_S:
                 window.title(
-                    f"Voxtide: {world.path.name}, {n_frames / (clock - titled):.0f} fps, "
+                    f"Voxtide: {name}, {n_frames / (clock - titled):.0f} fps, "
                     f"{show.name}, {flight.speed_m_s:.2g} m/s, {describe(ctx)}"
                 )
                 titled, n_frames = clock, 0
@@ -79,6 +80,7 @@ class Show:
         self.shadows = False
         self._block = 1
         self._drawn: object = None
+        self._is_settled = False
         self._renderer = Renderer(ctx, size)
 
     def draw(self, pose: Pose, size: tuple[int, int], now: Input) -> bool:
@@ -88,14 +90,16 @@ class Show:
         moving = any(now.move) or any(now.turn)
         block = self._block if moving else 1
         wish = pose, size, self.name, self.shadows, block
-        if wish == self._drawn or min(size) == 0:
+        if min(size) == 0 or (wish == self._drawn and self._is_settled):
             return False
         start = time.perf_counter()
         self._renderer.resize(size)
         pixels = -(-size[0] // block), -(-size[1] // block)
         scene = self.scene
         view = look(pose, pixels, self.fov_deg, scene.voxel_size_m, scene.root.corner_voxel)
-        frame.draw(self._renderer, scene, view, light_of(scene.extent_voxels, self.shadows), self.name)
+        light = light_of(scene.extent_voxels, self.shadows)
+        report = frame.draw_streamed(self._renderer, scene, view, light, self.name)
+        self._is_settled = wish == self._drawn and frame.is_settled(report, scene)
         self._renderer.present()
         self._drawn = wish
         seconds = time.perf_counter() - start

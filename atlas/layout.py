@@ -89,6 +89,7 @@ FEEDBACK = np.dtype(
 )
 assert FEEDBACK.itemsize == 32
 CLEAR_SLOTS = 16
+TRAIL_FRAMES = 8  # one frame in so many tells which chunks rays only passed through
 
 # std430 mirror of `struct Arrival` in shaders/upload.comp: a packed chunk on its way to a slot.
 ARRIVAL = np.dtype([("slot", "<u4"), ("offset_words", "<u4")])

@@ -15,7 +15,7 @@ from ..atlas import address
 from ..atlas.chunk import Packed, split, unpack
 from ..atlas.layout import CHUNK, CHUNK_VOXELS, MASK_BYTES, REGION_CHUNKS
 from . import spans
-from .chunk_source import OnBad
+from .chunk_source import OnBad as OnBad  # app names it by this module
 from .codec import CodecName, decode_chunks
 from .contents import check_files, read_manifest, read_meta
 from .errors import WorldError, chunk_name

@@ -76,7 +76,7 @@ def draw_all(out: Path, worlds: dict[str, Path]) -> Iterator[Path]:
 def _turntable(path: Path, place: Studio) -> Path:
     frames = []
     for i in range(TURNTABLE_FRAMES):
-        pose = framed_pose(place.world, TURNTABLE, FOV_DEG, i / TURNTABLE_FRAMES)
+        pose = framed_pose(place.source, TURNTABLE, FOV_DEG, i / TURNTABLE_FRAMES)
         frames.append(Image.fromarray(np.ascontiguousarray(place.shoot(pose, FOV_DEG).picture[..., :3])))
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=_FRAME_MS, loop=0)
     return path

@@ -1,7 +1,7 @@
 """One headless picture of a world: what `render`, `demo` and the tests share."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,16 +12,19 @@ from ..app import frame, framing
 from ..app.camera import IPD_M, Pose, look
 from ..app.render.context import describe, open_headless
 from ..app.render.renderer import Renderer, light_of
-from ..app.scene import Scene, load
-from ..atlas import layout
-from ..atlas.address import local_of_mask_index
-from ..atlas.chunk import split
+from ..app.scene import Scene, load, slots_in, stream
+from ..atlas.address import chunk_of_id, local_of_mask_index
+from ..atlas.chunk import Packed, split
+from ..atlas.layout import CHUNK, MASK_BYTES
+from ..atlas.page_table import root_grid
+from ..streamer.chunk_source import ChunkSource, OnBad
+from ..streamer.descent import children, octants, present
 from ..streamer.errors import WorldError
-from ..streamer.manifest import RegionRecord
 from ..streamer.world import World
 from .errors import UserError
 
 DEFAULT_VRAM_MB = 1536
+DEFAULT_RAM_MB = 1024
 MAX_FRAMING_VOXELS = 20_000  # enough to frame by, few enough to be instant
 
 
@@ -39,7 +42,7 @@ class Shot:
 class Studio:
     """An open world with a renderer of one size, ready for any number of shots."""
 
-    world: World
+    source: ChunkSource
     scene: Scene
     renderer: Renderer
     gl_renderer: str
@@ -64,64 +67,77 @@ class Studio:
             view = look(pose, renderer.size, fov_deg, *where, quality, projection, ipd_m)
         except ValueError as error:
             raise UserError(str(error)) from None
-        report = frame.draw(renderer, scene, view, light_of(scene.extent_voxels, shadows), name)
+        light = light_of(scene.extent_voxels, shadows)
+        settled = frame.draw if scene.streamer is None else frame.settle
+        report = settled(renderer, scene, view, light, name)
         return Shot(pose, renderer.read_picture(), renderer.read_hits(view), report)
 
 
 @contextmanager
 def studio(
-    world: World,
+    source: ChunkSource,
     size: tuple[int, int],
     vram_mb: float = DEFAULT_VRAM_MB,
-    on_bad: Callable[[WorldError], None] | None = None,
+    on_bad: OnBad = lambda error: None,
+    ram_mb: float = DEFAULT_RAM_MB,
 ) -> Iterator[Studio]:
-    """Open a headless context, bring the world in, and free everything at the end."""
-    ctx = open_headless()
-    try:
-        scene = load(ctx, world, int(vram_mb * 2**20), on_bad)
-        try:
-            renderer = Renderer(ctx, size)
-            try:
-                yield Studio(world, scene, renderer, describe(ctx))
-            finally:
-                renderer.release()
-        finally:
-            scene.release()
-    finally:
-        ctx.release()
+    """Open a headless context and a world in it, and free everything at the end.
+
+    A baked world that fits the budget is brought in whole; any other is streamed, and each picture waits
+    until nothing is missing.
+    """
+    with ExitStack() as open_things:
+        ctx = open_headless()
+        open_things.callback(ctx.release)
+        vram_bytes = int(vram_mb * 2**20)
+        if isinstance(source, World) and sum(r.n_chunks for r in source.regions) <= slots_in(vram_bytes):
+            scene = load(ctx, source, vram_bytes, on_bad)
+        else:
+            scene = stream(ctx, source, vram_bytes, int(ram_mb * 2**20), on_bad)
+        open_things.callback(scene.release)
+        renderer = Renderer(ctx, size)
+        open_things.callback(renderer.release)
+        yield Studio(source, scene, renderer, describe(ctx))
 
 
-def framed_pose(world: World, size: tuple[int, int], fov_deg: float, turn: float = 0.0) -> Pose:
+def framed_pose(source: ChunkSource, size: tuple[int, int], fov_deg: float, turn: float = 0.0) -> Pose:
     """A pose that frames the world well, from `turn` of a full turn around it, counter-clockwise."""
-    points, weights = body(world)
+    points, weights = body(source)
     yaw = (framing.DEFAULT_YAW + 360.0 * turn) % 360.0
     return framing.frame(framing.main_body(points, weights), size, fov_deg, yaw, framing.DEFAULT_PITCH)
 
 
-def body(world: World) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def body(source: ChunkSource) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Where a world's voxels are, coarsely: their low and high corners in metres, and how much each holds.
 
     -> ([2 N, 3] float64 metres, [2 N] float64 coverage), from the finest level of at most MAX_FRAMING_VOXELS
     """
-    for level in range(world.meta.n_levels):
-        records = [r for r in world.regions if r.level == level]
-        if sum(r.n_voxels for r in records) <= MAX_FRAMING_VOXELS:
+    meta = source.meta
+    lo, hi = (np.array(corner, np.int64) for corner in meta.bounds_voxels)
+    ids, level = root_grid(meta.n_levels - 1, lo, hi).ids, meta.n_levels - 1
+    voxels, weights = np.empty((0, 3)), np.empty(0)
+    for level in range(meta.n_levels - 1, -1, -1):
+        there, packed = present(source.read_many(ids, lambda _: None))
+        if voxels.size and sum((len(p) - MASK_BYTES) // 4 for p in packed) > MAX_FRAMING_VOXELS:
+            level += 1
             break
-    voxels, weights = _voxels_of(world, records)
-    width = 2**level * world.meta.voxel_size_m
+        if not packed:
+            raise WorldError(".", "no chunk of the coarse levels can be read")
+        voxels, weights = _voxels_of(ids[there], packed)
+        ids = children(ids[there], octants(packed))
+    width = 2**level * meta.voxel_size_m
     return np.concatenate([voxels, voxels + 1]) * width, np.concatenate([weights, weights])
 
 
-def _voxels_of(world: World, records: list[RegionRecord]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _voxels_of(
+    ids: NDArray[np.uint64], packed: list[Packed]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """-> voxels [N, 3] at the chunks' level, their coverage [N]"""
     voxels, weights = [], []
-    for record in records:
-        region = world.read_region(record, on_bad=lambda _: None)
-        for chunk, packed in zip(region.chunks, region.packed, strict=True):
-            occupied, rgba = split(packed)
-            voxels.append(local_of_mask_index(np.flatnonzero(occupied)) + chunk * layout.CHUNK)
-            weights.append(rgba[:, 3])
-    if not voxels:
-        raise WorldError(".", "no chunk of the coarse levels can be read")
+    for chunk, data in zip(chunk_of_id(ids)[1], packed, strict=True):
+        occupied, rgba = split(data)
+        voxels.append(local_of_mask_index(np.flatnonzero(occupied)) + chunk * CHUNK)
+        weights.append(rgba[:, 3])
     return np.concatenate(voxels).astype(np.float64), np.concatenate(weights).astype(np.float64)
 
 

@@ -50,7 +50,8 @@ class Renderer:
 
     def __init__(self, ctx: moderngl.Context, size: tuple[int, int]) -> None:
         self.ctx, self.size = ctx, size
-        self._march = compile_compute(ctx, "march.comp")
+        # Two programs for one pass: remembering what rays pass through costs what few frames can bear.
+        self._march = [compile_compute(ctx, "march.comp", {"TRAIL": trail}) for trail in (0, 1)]
         self._shade = compile_compute(ctx, "shade.comp")
         self._allocate()
 
@@ -73,10 +74,11 @@ class Renderer:
         start: which chunks hold the eye, as `Scene.start_of` tells
         """
         self._bind(pool)
-        set_uniforms(self._march, **asdict(view), **pool.uniforms(), **start)
+        program = self._march[pool.frame % layout.TRAIL_FRAMES == 0]
+        set_uniforms(program, **asdict(view), **pool.uniforms(), **start)
         self.ctx.finish()
         began = time.perf_counter()
-        self._run(self._march, view)
+        self._run(program, view)
         self.ctx.finish()
         return (time.perf_counter() - began) * 1e3
 
@@ -133,5 +135,6 @@ class Renderer:
     def release(self) -> None:
         """Free all of it."""
         self._free_pictures()
-        self._march.release()
+        for program in self._march:
+            program.release()
         self._shade.release()

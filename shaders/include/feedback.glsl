@@ -34,8 +34,10 @@ void touch(uint slot, ivec3 local) {
     uint bit = uint(block_of(local) << 6 | bit_in_block(local));
     ivec3 texel = touched_texel(slot, bit >> 5);
     uint flag = 1u << (bit & 31u);
-    if ((imageLoad(u_touched, texel).x & flag) == 0u) imageAtomicOr(u_touched, texel, flag);
-    stamp(slot);
+    uint word = imageLoad(u_touched, texel).x;
+    if ((word & flag) == 0u) word = imageAtomicOr(u_touched, texel, flag);
+    // Whoever set the first bit of a word stamped its slot.
+    if (word == 0u) stamp(slot);
 }
 
 void request(uint slot, uint octant, int wanted_level, float error) {
@@ -57,6 +59,8 @@ void report(Hit hit, Trail trail, float cone) {
     if (status == HIT_UNRESOLVED) { atomicAdd(n_unresolved, 1u); return; }
     ivec3 local = hit_voxel(hit) & (CHUNK - 1);
     touch(hit.slot, local);
-    if (status == HIT_COARSE)
+    // A loop that runs once: software rasterisers run the body of an `if` for every lane, whatever its
+    // condition, but leave a loop that no lane enters.
+    for (bool misses = status == HIT_COARSE; misses; misses = false)
         request(hit.slot, octant_of_voxel(local), trail.wanted, float(1 << hit_level(hit)) / max(cone * hit.t, 1.0));
 }

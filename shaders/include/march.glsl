@@ -36,19 +36,24 @@ uniform uint u_start_slots[MAX_LEVEL + 1];
 
 // What a march tells beside its hit.
 // A chunk that rays only pass through must not be thought unused. To stamp each would cost a fifth of the
-// march; so a ray in one row of four remembers one in `period`, the turn-th, and the others come in other frames.
+// march; so only every TRAIL_FRAMES-th frame is marched with TRAIL, and a ray remembers one in `period`, the
+// turn-th. Other turns come with other pixels and in other frames.
 struct Trail {
-    int turn, period;  // in; a negative turn never comes
+    int turn, period;  // in
     int wanted;        // out: the level that the pixel asks for where the ray ends
     uint passed;       // out: slot of a chunk that the ray went through, or NO_SLOT
 };
 
+#ifndef TRAIL
+#define TRAIL 1
+#endif
+
 const uint NO_SLOT = 0xffffffffu;
 
 Trail trail_of(ivec2 pixel, uint frame) {
-    int period = 5 + int(frame >> 2 & 3u);
-    bool mine = ((uint(pixel.y) + frame) & 3u) == 0u;
-    return Trail(mine ? (pixel.x * 3 + pixel.y + int(frame >> 4)) % period : -1, period, 0, NO_SLOT);
+    uint round_ = frame / uint(TRAIL_FRAMES);
+    int period = 3 + int(round_ & 3u);
+    return Trail((pixel.x + 2 * pixel.y + int(round_)) % period, period, 0, NO_SLOT);
 }
 
 Hit march(Ray ray, bool from_eye, inout Trail trail) {
@@ -128,9 +133,10 @@ Hit march(Ray ray, bool from_eye, inout Trail trail) {
 
         ivec3 changed = p ^ next;
         int crossed = log2_floor(float(changed.x | changed.y | changed.z));  // entered a new cell of this level
-        bool leaves = crossed - (CHUNK_BITS - 1) > level && level <= u_root_level;
-        trail.passed = leaves && trail.turn == 0 ? slot : trail.passed;
-        if (leaves && trail.turn >= 0) trail.turn = (trail.turn == 0 ? trail.period : trail.turn) - 1;
+        if (TRAIL != 0 && crossed - (CHUNK_BITS - 1) > level && level <= u_root_level) {
+            trail.passed = trail.turn == 0 ? slot : trail.passed;
+            trail.turn = (trail.turn == 0 ? trail.period : trail.turn) - 1;
+        }
         p = next;
         int up = max(level, max(crossed - (CHUNK_BITS - 1), min(crossed, log2_floor(ray.cone * t))));
         level = crossed - (CHUNK_BITS - 1) > u_root_level ? u_root_level + 1 : min(up, u_root_level);

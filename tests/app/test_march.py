@@ -214,9 +214,9 @@ def test_touched_bits_are_the_terminal_voxels(gl, probes, rng):
     local = np.stack([hit["x"], hit["y"], hit["z"]], axis=1) & 15
     want[hit["slot"], mask_index(local)] = True
     np.testing.assert_array_equal(touched, want)
-    assert sorted(set(hit["slot"].tolist())) == sorted(
-        probe.scene.pool.read_feedback().touched_slots.tolist()
-    )
+    listed = probe.scene.pool.read_feedback().touched_slots.tolist()
+    assert len(listed) == len(set(listed)), "each slot once"
+    assert set(hit["slot"].tolist()) <= set(listed), "and with them some that rays only passed through"
     probe.scene.pool.clear_feedback()
     assert not probe.scene.pool.read_touched().any()
     assert len(probe.scene.pool.read_feedback().touched_slots) == 0

@@ -36,7 +36,7 @@ from voxtide.streamer.writer import WorldWriter
 EDGE_VOXELS = 3100
 N_IDS, N_THREADS, RUNS = 50_000, 2, 9
 BATCHES = (256, 1024, 2048)
-N_TENSORSTORE, N_ZARR = 5_000, 500
+N_TENSORSTORE, N_ZARR, BATCH_OF_OTHERS, OTHER_RUNS = 5_000, 500, 250, 3
 ZSTD_LEVEL = 5
 
 
@@ -170,57 +170,69 @@ def boxes(ids):
     return [tuple(slice(c, c + CHUNK) for c in corner) for corner in corners(ids)]
 
 
-def tensorstore_rate(twin, batches):
-    """Chunks/s of tensorstore, a batch of chunks in flight at a time. -> (rate, the last batch's chunks)"""
+def tensorstore_reads(twin):
+    """-> {name: read(ids) -> dense chunks}: a batch of chunks in flight at a time, and one after another"""
     import tensorstore
 
     spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(twin)}}
     array = tensorstore.open(spec).result()
 
-    def read(batch):
+    def batched(ids):
         with tensorstore.Batch() as together:
-            futures = [array[box].read(batch=together) for box in boxes(batch)]
+            futures = [array[box].read(batch=together) for box in boxes(ids)]
         return [future.result() for future in futures]
 
-    read(batches[0])
-    best_s = min(seconds(lambda: list(map(read, batches))) for _ in range(2))
-    return sum(map(len, batches)) / best_s, read(batches[-1])
+    return {
+        "tensorstore_batched": batched,
+        "tensorstore": lambda ids: [array[box].read().result() for box in boxes(ids)],
+    }
 
 
-def zarr_rate(twin, batches):
-    """Chunks/s of zarr-python, a batch of chunks in flight at a time. -> (rate, the last batch's chunks)"""
+def zarr_reads(twin):
+    """As `tensorstore_reads`."""
     import zarr
 
-    array = zarr.open_array(twin, mode="r")._async_array
+    array = zarr.open_array(twin, mode="r")
 
-    async def read_together(batch):
-        return await asyncio.gather(*[array.getitem(box) for box in boxes(batch)])
+    async def together(ids):
+        return await asyncio.gather(*[array._async_array.getitem(box) for box in boxes(ids)])
 
-    def read(batch):
-        return asyncio.run(read_together(batch))
-
-    read(batches[0][:2])
-    best_s = min(seconds(lambda: list(map(read, batches))) for _ in range(2))
-    return sum(map(len, batches)) / best_s, read(batches[-1])
+    return {
+        "zarr_batched": lambda ids: asyncio.run(together(ids)),
+        "zarr": lambda ids: [array[box] for box in boxes(ids)],
+    }
 
 
-def others(world, ids, folder, best):
-    """The same chunks through the others -> figures; a reader that is not installed is said to be so."""
-    batches = batches_of(by_region(ids), 250)[:: N_IDS // N_TENSORSTORE]
-    twin = write_twin(world, folder, batches)
-    figures = {"dense_chunks_per_s_1_thread": round(dense_rate(world, batches))}
-    for name, rate, share in (
-        ("tensorstore", tensorstore_rate, batches),
-        ("zarr", zarr_rate, batches[:: len(batches) * 250 // N_ZARR]),
-    ):
+def rate(read, batches):
+    return sum(map(len, batches)) / seconds(lambda: [read(batch) for batch in batches])
+
+
+def others(world, ids, folder, n_batch):
+    """Us and the others in turn, so that what else the machine does meets all of them -> figures.
+
+    Each is given its best of OTHER_RUNS. A reader that is not installed is said to be so.
+    """
+    batches = batches_of(by_region(ids), BATCH_OF_OTHERS)
+    figures, reads = {}, {}
+    twin = write_twin(world, folder, batches[:: N_IDS // N_TENSORSTORE])
+    for name, of, n in (("tensorstore", tensorstore_reads, N_TENSORSTORE), ("zarr", zarr_reads, N_ZARR)):
         try:
-            per_s, dense = rate(twin, share)
+            reads |= {key: (read, batches[:: N_IDS // n]) for key, read in of(twin).items()}
         except ImportError:
             figures[name] = "not installed"
-            continue
-        ours = map(unpack, world.read_many(share[-1]))
-        assert all(np.array_equal(a, b) for a, b in zip(ours, dense, strict=True)), name
-        figures |= {f"{name}_chunks_per_s": round(per_s), f"times_{name}": round(best / per_s, 1)}
+    best = dict.fromkeys(["ours", *reads], 0.0)
+    for _ in range(OTHER_RUNS):
+        best["ours"] = max(best["ours"], *reader_rates(world, ids, n_batch, N_THREADS, 2))
+        for name, (read, share) in reads.items():
+            best[name] = max(best[name], rate(read, share))
+    for name, (read, share) in reads.items():
+        same = zip(map(unpack, world.read_many(share[-1])), read(share[-1]), strict=True)
+        assert all(np.array_equal(a, b) for a, b in same), name
+        figures |= {
+            f"{name}_chunks_per_s": round(best[name]),
+            f"times_{name}": round(best["ours"] / best[name], 1),
+        }
+    figures["dense_chunks_per_s_1_thread"] = round(dense_rate(world, batches[:: N_IDS // N_TENSORSTORE]))
     return figures
 
 
@@ -230,16 +242,16 @@ def main():
         world, ids = make_world(Path(folder) / "terrain.vxt")
         figures = {"n_chunks": len(ids), "make_s": round(time.perf_counter() - start, 1)}
         ids = np.random.default_rng(0).choice(ids, N_IDS, replace=False)
-        reader_rates(world, ids, 2048, N_THREADS, 1)
-        best = 0.0
+        reader_rates(world, ids, max(BATCHES), N_THREADS, 1)
+        best = {}
         for n_threads in (1, N_THREADS):
             for n_batch in BATCHES:
                 rates = reader_rates(world, ids, n_batch, n_threads)
                 name = f"{n_threads}_threads_of_{n_batch}"
                 figures[name] = {"best": round(max(rates)), "median": round(statistics.median(rates))}
-                best = max(best, max(rates))
-        figures["chunks_per_s"] = round(best)
-        figures |= others(world, ids, Path(folder) / "twin", best)
+                best[n_batch] = max(rates)
+        figures["chunks_per_s"] = round(max(best.values()))
+        figures |= others(world, ids, Path(folder) / "twin", max(best, key=best.get))
     print(json.dumps(figures))
 
 

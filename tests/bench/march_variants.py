@@ -14,6 +14,7 @@ Patch = tuple[str, str]
 
 VARIANTS: dict[str, list[Patch]] = {
     "march": [],
+    "without feedback": [("    report(hit, trail, ray.cone);\n", "")],
     "without the stack of ancestors": [
         ("slot = stack[min(level, u_root_level)];", "level = u_root_level + 1;")
     ],
@@ -53,9 +54,9 @@ VARIANTS: dict[str, list[Patch]] = {
         ("enter.z)), 0.0);", "enter.z)), beam_start);"),
         ("if (t == 0.0) stepped", "if (t == beam_start) stepped"),
         (
-            "    int wanted;\n    Hit hit = march",
+            "    Trail trail = trail_of(pixel, u_frame);\n    Hit hit = march",
             "    beam_start = beams[pixel.y / 8 * ((u_size.x + 7) / 8) + pixel.x / 8];\n"
-            "    int wanted;\n    Hit hit = march",
+            "    Trail trail = trail_of(pixel, u_frame);\n    Hit hit = march",
         ),
         (
             "layout(std430, binding = 3) writeonly",
@@ -81,7 +82,7 @@ def compile_variant(ctx: moderngl.Context, patches: list[Patch]) -> moderngl.Com
 
     shaders.read = patched
     try:
-        program = compile_compute(ctx, "march.comp")
+        program = compile_compute(ctx, "march.comp", {"TRAIL": 0})
     finally:
         shaders.read = read
     assert used == {old for old, _ in patches}, f"nothing to patch: { ({o for o, _ in patches} - used) }"

@@ -124,6 +124,10 @@ def test_a_bad_index_costs_its_region(tmp_path):
     assert world.read_region(record, bad.append).packed == []
     inside = np.array(record.region) * 16 + np.array([[0, 0, 0], [1, 0, 0]])
     assert world.read_many(address.chunk_id(record.level, inside), bad.append) == [None] * 2
+    others = [r for r in world.regions if r is not record]
+    ids = [address.chunk_id(r.level, world.read_region(r).chunks) for r in others]
+    got = world.read_many(np.concatenate([*ids, address.chunk_id(record.level, inside)]), [].append)
+    assert None not in got[:-2] and got[-2:] == [None] * 2
     assert [b.chunk for b in bad] == [None, None] and "index" in bad[0].what
     assert world.read_voxels(5, VOXELS >> 5)[:, 3].all()
 

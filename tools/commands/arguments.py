@@ -2,10 +2,8 @@
 
 import argparse
 import math
-from pathlib import Path
 
 from ...app.camera import Pose
-from ..errors import UserError
 
 Triple = tuple[float, float, float]
 
@@ -62,6 +60,12 @@ def count(text: str) -> int:
     return int(text)
 
 
+def natural(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 19):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from 0")
+    return int(text)
+
+
 def triple(text: str) -> Triple:
     x, y, z = numbers(text, 3, "three numbers x,y,z")
     return x, y, z
@@ -79,13 +83,16 @@ def angle(text: str) -> float:
     return value
 
 
-def world_path(text: str) -> Path:
-    """A world that is there; what lies in it is checked when it is opened."""
-    path = Path(text)
-    if not path.exists():
-        raise UserError(f"{text}: no such world; `voxtide bake SCENE {text}` makes one")
-    if not path.is_dir():
-        raise UserError(f"{text}: a world is a folder; to make one: voxtide bake {text} {path.stem}.vxt")
-    if not any((path / name).exists() for name in ("zarr.json", "manifest", "manifest.journal")):
-        raise UserError(f"{text}: not a Voxtide world (no manifest in it)")
-    return path
+def add_world(parser: argparse.ArgumentParser) -> None:
+    """WORLD, for commands that stream."""
+    parser.add_argument(
+        "world", metavar="WORLD", help="a baked world (.vxt), or procedural://island?seed=1&size_km=1"
+    )
+
+
+def add_budgets(parser: argparse.ArgumentParser) -> None:
+    """The memories that a streamed world may take."""
+    parser.add_argument(
+        "--vram", type=positive, default=1536, metavar="MB", help="for chunks on the GPU (1536)"
+    )
+    parser.add_argument("--ram", type=positive, default=1024, metavar="MB", help="for packed chunks (1024)")

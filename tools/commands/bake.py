@@ -4,6 +4,8 @@ A Gaussian becomes the voxels that its ellipsoid covers. Each voxel adds up the 
 kept when that reaches --threshold. Floaters are left out by two rules: Gaussians fainter than --min-opacity,
 and Gaussians whose largest sigma is above --max-scale. Formats: splat .ply of every layout, compressed .ply,
 .splat, .spz; coloured points in .ply and .pcd; MagicaVoxel .vox.
+
+`procedural:island` is a scene without a file: an island of --size-km, another one for each --seed.
 """
 
 import argparse
@@ -11,11 +13,20 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from ..bake import BakeReport, Progress
+from ..errors import UserError
 from . import arguments
+
+PREFIX = "procedural:"
+DEFAULT_SIZE_KM, DEFAULT_SEED = 0.2, 1
+ONLY_SCENES = {  # what only the voxeliser reads, and its defaults
+    "up": "auto", "scale": None, "at": (0.0, 0.0, 0.0), "bounds": None,
+    "threshold": 0.5, "min_opacity": 0.1, "max_scale": None,
+}  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SRC", type=Path, help="the scene's file")
+    parser.add_argument("source", metavar="SRC", type=Path, help="the scene's file, or procedural:island")
     parser.add_argument("out", metavar="OUT.vxt", type=Path, help="folder to write the world to")
     add = parser.add_argument
     add("--voxel-size", type=arguments.positive, default=0.01, metavar="M", help="metres (default 0.01)")
@@ -58,15 +69,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="drop Gaussians with a larger sigma, metres "
         "(default: from the scene: far larger than usual and than its surroundings)",
     )
+    made = parser.add_argument_group("procedural:island")
+    made.add_argument(
+        "--size-km", type=arguments.positive, metavar="KM", help="edge of its square (default 0.2)"
+    )
+    made.add_argument("--seed", type=arguments.natural, metavar="N", help="which island (default 1)")
     parser.add_argument("-f", "--overwrite", action="store_true", help="replace the world that is there")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> int:
     from .. import progress
+
+    with progress.shown(silent=args.json) as show:
+        report = _procedural(args, show) if str(args.source).startswith(PREFIX) else _scene(args, show)
+    if args.json:
+        print(json.dumps(asdict(report)))
+        return 0
+    print(
+        f"{args.out}: {report.voxels:,} voxels, {sum(report.chunks):,} chunks, {len(report.chunks)} levels, "
+        f"{report.bytes / 1e6:.2f} MB ({report.bits_per_voxel:.1f} bits a voxel), {report.seconds:.1f} s"
+    )
+    if any(report.dropped.values()):
+        print("  left out: " + ", ".join(f"{n:,} {why}" for why, n in report.dropped.items() if n))
+    return 0
+
+
+def _procedural(args: argparse.Namespace, show: Progress) -> BakeReport:
+    """Bake a world that is made by rule. UserError: no such world, or a flag that it does not know."""
+    from ...streamer.procedural import ProceduralWorld, Recipe
+    from ..bake_regions import bake_regions
+
+    other = {name: getattr(args, name) for name in ONLY_SCENES}
+    told = [f"--{name.replace('_', '-')}" for name, value in other.items() if value != ONLY_SCENES[name]]
+    if told:
+        raise UserError(f"{' and '.join(told)} mean nothing to a {PREFIX} world: leave them out")
+    seed = DEFAULT_SEED if args.seed is None else args.seed
+    try:
+        recipe = Recipe(
+            str(args.source).removeprefix(PREFIX), seed, args.size_km or DEFAULT_SIZE_KM, args.voxel_size
+        )
+        world = ProceduralWorld(recipe)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return bake_regions(
+        world, args.out, codec=args.codec, n_levels=args.levels, overwrite=args.overwrite, progress=show
+    )
+
+
+def _scene(args: argparse.Namespace, show: Progress) -> BakeReport:
+    """Bake a scene's file."""
     from ..bake import BakeOptions, bake
     from ..sources import open_source
 
+    if args.seed is not None or args.size_km is not None:
+        raise UserError(f"--size-km and --seed are for {PREFIX} worlds, like {PREFIX}island")
     options = BakeOptions(
         voxel_size_m=args.voxel_size,
         up=args.up,
@@ -80,16 +137,4 @@ def run(args: argparse.Namespace) -> int:
         max_scale_m=args.max_scale,
         overwrite=args.overwrite,
     )
-    source = open_source(args.source)
-    with progress.shown(silent=args.json) as show:
-        report = bake(source, args.out, options, show)
-    if args.json:
-        print(json.dumps(asdict(report)))
-        return 0
-    print(
-        f"{args.out}: {report.voxels:,} voxels, {sum(report.chunks):,} chunks, {len(report.chunks)} levels, "
-        f"{report.bytes / 1e6:.2f} MB ({report.bits_per_voxel:.1f} bits a voxel), {report.seconds:.1f} s"
-    )
-    if any(report.dropped.values()):
-        print("  left out: " + ", ".join(f"{n:,} {why}" for why, n in report.dropped.items() if n))
-    return 0
+    return bake(open_source(args.source), args.out, options, show)

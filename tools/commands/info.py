@@ -61,9 +61,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _facts(path: str) -> dict[str, Any]:
     from ...streamer.metadata import FORMAT
-    from ...streamer.world import open_world
+    from ..opening import open_baked
 
-    world = open_world(arguments.world_path(path))
+    world = open_baked(path)
     meta, regions = world.meta, world.regions
     level0 = [r for r in regions if r.level == 0]
     return {

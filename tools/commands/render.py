@@ -25,9 +25,10 @@ from ...app import frame, path_file
 from ...app.camera import IPD_M, Pose
 from ...app.paths import CameraPath
 from ...atlas.layout import HIT_NONE, PASSES
-from ...streamer.world import World, open_world
+from ...streamer.chunk_source import ChunkSource
 from .. import film, progress
 from ..errors import UserError, shown
+from ..opening import open_chunks
 from ..shot import Shot, Studio, framed_pose, save_picture, studio
 from . import arguments
 from .reporting import BadChunks
@@ -40,7 +41,7 @@ FRAMED_360_DEG = 90.0  # a panorama's own height would frame from inside the mid
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("world", metavar="WORLD", help="a baked world (.vxt)")
+    arguments.add_world(parser)
     parser.add_argument("-o", "--out", required=True, type=Path, metavar="OUT", help="what to write")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
@@ -85,9 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="widest voxel that may be drawn where finer ones exist (default 1: pixel-exact)",
     )
     parser.add_argument("--no-shadows", action="store_true", help="do not march rays to the sun")
-    parser.add_argument(
-        "--vram", type=arguments.positive, default=1536, metavar="MB", help="budget for chunks (default 1536)"
-    )
+    arguments.add_budgets(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object about the picture")
 
 
@@ -107,8 +106,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _picture(args: argparse.Namespace, size: tuple[int, int], projection: str, how: How) -> int:
     bad = BadChunks()
-    world = open_world(arguments.world_path(args.world))
-    with studio(world, size, args.vram, bad) as place:
+    world = open_chunks(args.world)
+    with studio(world, size, args.vram, bad, args.ram) as place:
         pose = args.pose or _framed(world, size, projection, args)
         shot = place.shoot(pose, args.fov, *how)
         n_resident = place.scene.n_resident
@@ -139,13 +138,13 @@ def _film(args: argparse.Namespace, size: tuple[int, int], how: How) -> int:
     started = time.perf_counter()
     path = _read_path(args.path)
     bad = BadChunks()
-    world = open_world(arguments.world_path(args.world))
+    world = open_chunks(args.world)
     n_unresolved = 0
     is_video = args.out.suffix.lower() == ".mp4"
     with ExitStack() as open_things:
         name_of = None if is_video else film.frame_names(args.out)
         add = open_things.enter_context(film.open_mp4(args.out, size, path.fps)) if is_video else None
-        place = open_things.enter_context(studio(world, size, args.vram, bad))
+        place = open_things.enter_context(studio(world, size, args.vram, bad, args.ram))
         show = open_things.enter_context(progress.shown(silent=args.json))
         for i, key in enumerate(path.poses()):
             shot = place.shoot(key.pose, key.fov_deg, *how)
@@ -178,7 +177,7 @@ def _read_path(file: Path) -> CameraPath:
         raise UserError(f"{file}: {shown(error)}") from None
 
 
-def _framed(world: World, size: tuple[int, int], projection: str, args: argparse.Namespace) -> Pose:
+def _framed(world: ChunkSource, size: tuple[int, int], projection: str, args: argparse.Namespace) -> Pose:
     """Where to stand when no pose is given: so that each eye sees the world."""
     turn = args.orbit[0] / args.orbit[1] if args.orbit else 0.0
     width, height = size

@@ -3,8 +3,6 @@
 import argparse
 import json
 
-from . import arguments
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("world", metavar="WORLD", help="a baked world (.vxt)")
@@ -13,8 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from ...streamer.verify import verify
+    from ..opening import baked_path
 
-    report = verify(arguments.world_path(args.world))
+    report = verify(baked_path(args.world))
     if args.json:
         bad = [{"file": b.file, "chunk": b.chunk, "what": b.what} for b in report.bad]
         facts = {"ok": report.ok, "regions": report.n_regions, "chunks": report.n_chunks, "bad": bad}

@@ -11,7 +11,7 @@ from . import arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("world", metavar="WORLD", help="a baked world (.vxt)")
+    arguments.add_world(parser)
     parser.add_argument(
         "--pose", type=arguments.pose, metavar="X,Y,Z,YAW,PITCH", help="where to start; default: framed"
     )
@@ -21,20 +21,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fov", type=arguments.angle, default=60.0, metavar="DEG", help="vertical (default 60)"
     )
-    parser.add_argument(
-        "--vram", type=arguments.positive, default=1536, metavar="MB", help="budget for chunks (default 1536)"
-    )
+    arguments.add_budgets(parser)
     parser.add_argument("--seconds", type=arguments.positive, metavar="S", help="close after this long")
 
 
 def run(args: argparse.Namespace) -> int:
     from ...app.viewer import fly_through
-    from ...streamer.world import open_world
+    from ..opening import open_chunks
     from ..shot import framed_pose
     from .reporting import BadChunks
 
     bad = BadChunks()
-    world = open_world(arguments.world_path(args.world))
-    home = args.pose or framed_pose(world, args.size, args.fov)
-    fly_through(world, home, args.size, args.fov, int(args.vram * 2**20), args.seconds, bad)
+    source = open_chunks(args.world)
+    home = args.pose or framed_pose(source, args.size, args.fov)
+    budgets = int(args.vram * 2**20), int(args.ram * 2**20)
+    fly_through(source, args.world.rstrip("/"), home, args.size, args.fov, *budgets, args.seconds, bad)
     return bad.exit_code()
