@@ -60,7 +60,7 @@ class Walk:
         rng, residency = self.rng, self.streamer.residency
         if frame % JUMP_EVERY == 0:
             self.eye = rng.uniform(60, EDGE_CHUNKS - 60, 2)
-        self.eye = np.clip(self.eye + (0.15, 0.06), 60, EDGE_CHUNKS - 60)
+        self.eye = np.clip(self.eye + np.array([0.15, 0.06]), 60, EDGE_CHUNKS - 60)
         ids = self.around()
         slots = residency.table.chunks.find(ids)
         touched = slots[slots != NOWHERE]

@@ -1,7 +1,6 @@
-"""A world of a hundred thousand chunks and more, in memory, with no voxels worth drawing: for the main thread's books.
+"""A world of more than a hundred thousand chunks, in memory, not worth drawing: for the main thread's books.
 
-Level 0 is a plane of chunks, and so is every level above it: what rays use of a terrain. Each chunk's mask has one
-voxel per child, and its packed form is as large as a terrain's.
+Every level is a plane of chunks: what rays use of a terrain. Each chunk is as large as a terrain's when packed.
 """
 
 import time
