@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.address import chunk_of_id, region_of_chunk
+from ..atlas.address import chunk_id, chunk_of_id, region_of_chunk
 from ..atlas.chunk import Packed
 from ..atlas.id_map import contains
 from .chunk_source import ChunkSource
@@ -30,7 +30,6 @@ from .view import Sight
 
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
-Region = tuple[int, ...]  # level, x, y, z
 
 CLOSE_S = 1.0  # how long to wait for reads under way; a hung one is left to its daemon thread
 STUCK_S = 0.5  # a region that another thread has been reading for so long is left to that thread
@@ -80,6 +79,16 @@ class Arrivals:
     packed: Sequence[Packed | None]  # [N]; None: nothing is there
     bad: U64  # those of ids that could not be read
     asked: bool
+    flight: int  # by which they are known to be under way until they are taken
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A call of the source that is under way."""
+
+    thread: int
+    since: float
+    regions: U64
 
 
 class Loader:
@@ -92,10 +101,9 @@ class Loader:
         self._mailbox: Wanted | None = None
         self._tokens: SimpleQueue[bool] = SimpleQueue()  # False: end
         self._done: SimpleQueue[Arrivals] = SimpleQueue()
-        self._reading: dict[int, float] = {}  # chunk id -> since when; written by threads, one key each
-        self._under_way: dict[
-            int, tuple[float, set[Region]]
-        ] = {}  # thread -> since when it reads which regions
+        self._flights: dict[int, U64] = {}  # what is being read, or was and has not been taken yet
+        self._flight_numbers = itertools.count()
+        self._reads: dict[int, Read] = {}  # by flight
         self._closing = False
         self._n_threads, self._threads = n_threads, list[threading.Thread]()
         self._relieved: set[int] = set()  # stuck threads whose place another has taken
@@ -115,13 +123,16 @@ class Loader:
         """What has come since the last call. Never waits."""
         try:
             while True:
-                yield self._done.get_nowait()
+                arrivals = self._done.get_nowait()
+                del self._flights[arrivals.flight]
+                yield arrivals
         except Empty:
             return
 
     @property
-    def n_reading(self) -> int:
-        return len(self._reading)
+    def n_under_way(self) -> int:
+        """Chunks that are being read, or have been and wait in `arrivals`."""
+        return sum(ids.size for ids in list(self._flights.values()))
 
     def is_queued(self, chunk: int) -> bool:
         """Wanted, and not taken by a thread yet, as far as can be told without waiting."""
@@ -129,7 +140,7 @@ class Loader:
         return wish is not None and bool((wish.ids == np.uint64(chunk)).any())
 
     def is_reading(self, chunk: int) -> bool:
-        return chunk in self._reading
+        return any((ids == np.uint64(chunk)).any() for ids in list(self._flights.values()))
 
     def close(self) -> None:
         """Stop. Waits for reads under way, but not for hung ones."""
@@ -149,11 +160,15 @@ class Loader:
 
     def _relieve_stuck(self) -> None:
         """Start a thread for each that is stuck, which ends when its read does: other regions must come."""
-        before = time.monotonic() - STUCK_S
-        for thread, (since, _) in list(self._under_way.items()):
-            if since < before and thread not in self._relieved and len(self._relieved) < MAX_STAND_INS:
-                self._relieved.add(thread)
+        for read in self._stuck().values():
+            if read.thread not in self._relieved and len(self._relieved) < MAX_STAND_INS:
+                self._relieved.add(read.thread)
                 self._start_thread()
+
+    def _stuck(self) -> dict[int, Read]:
+        """Reads that take so long that nobody should wait for them, by flight."""
+        before = time.monotonic() - STUCK_S
+        return {flight: read for flight, read in list(self._reads.items()) if read.since < before}
 
     # Loader threads -----------------------------------------------------------------------------------
 
@@ -185,15 +200,15 @@ class Loader:
         n_room = wish.n_room + (ids.size if asked else 0)
         while ids.size and not self._closing:
             resident, bits = _found(wish.resident, ids)
-            fresh = self._claim(ids[~contains(resident, ids)], wish.coming, n_room)
-            try:
-                packed, bad = self._read(fresh)
-            finally:
-                for chunk in fresh.tolist():
-                    self._reading.pop(chunk, None)
+            flight, fresh = self._claim(ids[~contains(resident, ids)], wish.coming, n_room)
             n_room -= fresh.size
+            try:
+                packed, bad = self._read(fresh, flight)
+            except BaseException:
+                del self._flights[flight]
+                raise
             if fresh.size:
-                self._done.put(Arrivals(fresh, packed, bad, asked))
+                self._done.put(Arrivals(fresh, packed, bad, asked, flight))
             latest = self._mailbox
             if latest is None or latest.journey is not wish.journey:
                 return
@@ -202,37 +217,41 @@ class Loader:
             ids, _ = wanted(below, latest.sight)
             asked = False
 
-    def _claim(self, ids: U64, coming: U64, n_room: int) -> U64:
-        """Those that neither wait to come in nor are being read by another thread, nor are stuck with one.
+    def _claim(self, ids: U64, coming: U64, n_room: int) -> tuple[int, U64]:
+        """At most n_room of those that are not under way. -> the number of their flight, ids
 
-        At most n_room; only these are then marked as being read.
+        While a read is stuck, a claim is of one region, so that no more than that can get stuck with it, and
+        of none that is known to be stuck. What is left out will be asked for again.
+        Two threads may claim the same chunk in the same instant; it is then read twice, and comes in once.
         """
-        ids = ids[~contains(coming, ids)]
-        now = time.monotonic()
-        stuck = set[Region]().union(
-            *(at for since, at in list(self._under_way.values()) if now - since >= STUCK_S)
-        )
-        mine: list[int] = []
-        for chunk, region in zip(ids.tolist(), _regions_of(ids), strict=True):
-            if len(mine) >= n_room:
-                break
-            if chunk not in self._reading and region not in stuck:
-                self._reading[chunk] = now
-                mine.append(chunk)
-        return np.array(mine, np.uint64)
+        stuck = self._stuck()
+        flights = [chunks for flight, chunks in list(self._flights.items()) if flight not in stuck]
+        ids = ids[~contains(np.sort(np.concatenate([coming, *flights])), ids)]
+        if stuck:
+            alone = [read.regions[0] for read in stuck.values() if read.regions.size == 1]
+            ids = ids[~np.isin(_regions_of(ids), np.array(alone, np.uint64))]
+            regions = _regions_of(ids)
+            ids = ids[regions == regions[:1]]
+        number = next(self._flight_numbers)
+        ids = ids[: max(n_room, 0)]
+        if ids.size:
+            self._flights[number] = ids
+        return number, ids
 
-    def _read(self, ids: U64) -> tuple[list[Packed | None], U64]:
+    def _read(self, ids: U64, flight: int) -> tuple[list[Packed | None], U64]:
         """RAM first, then the source. -> (packed or None for each id, ids that could not be read)"""
+        if not ids.size:
+            return [], ids
         packed: list[Packed | None] = [*self._ram.get_many(ids)]
         missing = np.array([i for i, p in enumerate(packed) if p is None], np.int64)
         bad: list[WorldError] = []
         if missing.size:
-            me = threading.get_ident()
-            self._under_way[me] = time.monotonic(), set(_regions_of(ids[missing]))
+            regions = np.unique(_regions_of(ids[missing]))
+            self._reads[flight] = Read(threading.get_ident(), time.monotonic(), regions)
             try:
                 read = self._source.read_many(ids[missing], bad.append)
             finally:
-                del self._under_way[me]
+                del self._reads[flight]
             for i, p in zip(missing.tolist(), read, strict=True):
                 packed[i] = p
             there, held = present(read)
@@ -250,6 +269,7 @@ def _found(resident: tuple[U64, U8], ids: U64) -> tuple[U64, U8]:
     return here, bits[np.searchsorted(known, here)]
 
 
-def _regions_of(ids: U64) -> list[Region]:
+def _regions_of(ids: U64) -> U64:
+    """[N] -> [N] uint64 that differ between regions"""
     level, chunk = chunk_of_id(ids)
-    return [tuple(row) for row in np.column_stack([level, region_of_chunk(chunk)]).tolist()]
+    return chunk_id(level, region_of_chunk(chunk))

@@ -6,7 +6,7 @@ swaps the loader's mailbox, takes what has come, and decides with `Residency` wh
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,12 +138,12 @@ class Streamer:
         one = np.array([chunk], np.uint64)
         if self.residency.table.chunks.find(one)[0] >= 0:
             return ChunkState.RESIDENT
+        if chunk in self._failed:
+            return ChunkState.FAILED
         if any((a.ids == one).any() for a in self._waiting):
             return ChunkState.UPLOADING
         if self._loader.is_reading(chunk):
             return ChunkState.READING
-        if chunk in self._failed:
-            return ChunkState.FAILED
         if self._loader.is_queued(chunk):
             return ChunkState.QUEUED
         return ChunkState.IN_RAM if chunk in self.ram else ChunkState.ABSENT
@@ -151,7 +151,7 @@ class Streamer:
     @property
     def is_idle(self) -> bool:
         """Nothing is under way."""
-        return not self._waiting and self._loader.n_reading == 0
+        return not self._waiting and self._loader.n_under_way == 0
 
     def close(self) -> None:
         """Stop the threads. Does not wait for a hung read."""
@@ -214,12 +214,24 @@ class Streamer:
 
 
 def _within(waiting: list[Arrivals], budgets: Budgets) -> tuple[list[Arrivals], list[Arrivals]]:
-    """Cut what waits into what this frame's upload budget takes, asked before predicted, and the rest."""
+    """Cut what waits into what this frame's upload budget takes, asked before predicted, and the rest.
+
+    One chunk comes in even if it alone exceeds the budget.
+    """
+    now: list[Arrivals] = []
+    n_bytes, n_chunks = budgets.upload_bytes_per_frame, budgets.upload_chunks_per_frame
     ordered = sorted(waiting, key=lambda a: not a.asked)
-    n_bytes = n_chunks = 0
     for i, arrivals in enumerate(ordered):
-        n_bytes += sum(len(p) for p in arrivals.packed if p is not None)
-        n_chunks += len(arrivals.packed)
-        if n_bytes > budgets.upload_bytes_per_frame or n_chunks > budgets.upload_chunks_per_frame:
-            return ordered[: max(i, 1)], ordered[max(i, 1) :]
-    return ordered, []
+        ends = np.cumsum([0 if p is None else len(p) for p in arrivals.packed])
+        n = min(int(np.searchsorted(ends, n_bytes, side="right")), n_chunks)
+        if n < len(arrivals.packed):
+            n = n if now else max(n, 1)
+            return [*now, _part(arrivals, 0, n)], [_part(arrivals, n, None), *ordered[i + 1 :]]
+        n_bytes, n_chunks = n_bytes - int(ends[-1]) if n else n_bytes, n_chunks - n
+        now.append(arrivals)
+    return now, []
+
+
+def _part(arrivals: Arrivals, start: int, stop: int | None) -> Arrivals:
+    part = slice(start, stop)
+    return replace(arrivals, ids=arrivals.ids[part], packed=arrivals.packed[part])

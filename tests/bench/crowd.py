@@ -1,6 +1,6 @@
 """A world of more than a hundred thousand chunks, in memory, not worth drawing: for the main thread's books.
 
-Every level is a plane of chunks: what rays use of a terrain. Each chunk is as large as a terrain's when packed.
+Every level is a plane of chunks: what rays use of a terrain. Packed, each is as large as a terrain's.
 """
 
 import time
