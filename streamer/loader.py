@@ -30,9 +30,11 @@ from .view import Sight
 
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
+Region = tuple[int, ...]  # level, x, y, z
 
 CLOSE_S = 1.0  # how long to wait for reads under way; a hung one is left to its daemon thread
 STUCK_S = 0.5  # a region that another thread has been reading for so long is left to that thread
+MAX_STAND_INS = 8  # threads that take the place of those that are stuck in a read
 MIN_BATCH = 32
 
 
@@ -93,21 +95,22 @@ class Loader:
         self._tokens: SimpleQueue[bool] = SimpleQueue()  # False: end
         self._done: SimpleQueue[Arrivals] = SimpleQueue()
         self._reading: dict[int, float] = {}  # chunk id -> since when; written by threads, one key each
-        self._regions: dict[tuple[int, ...], float] = {}
+        self._under_way: dict[
+            int, tuple[float, set[Region]]
+        ] = {}  # thread -> since when it reads which regions
         self._closing = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"voxtide-loader-{i}", daemon=True)
-            for i in range(n_threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._n_threads, self._threads = n_threads, list[threading.Thread]()
+        self._relieved: set[int] = set()  # stuck threads whose place another has taken
+        for _ in range(n_threads):
+            self._start_thread()
 
     # Main thread --------------------------------------------------------------------------------------
 
     def want(self, wish: Wanted) -> None:
         """Replace what is wanted. Never waits."""
         self._mailbox = wish
-        for _ in self._threads:
+        self._relieve_stuck()
+        for _ in range(self._n_threads):
             self._tokens.put(True)
 
     def arrivals(self) -> Iterator[Arrivals]:
@@ -133,29 +136,46 @@ class Loader:
     def close(self) -> None:
         """Stop. Waits for reads under way, but not for hung ones."""
         self._closing, self._mailbox = True, None
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
         for _ in self._threads:
             self._tokens.put(False)
         until = time.monotonic() + CLOSE_S
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
 
+    def _start_thread(self) -> None:
+        name = f"voxtide-loader-{len(self._threads)}"
+        thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _relieve_stuck(self) -> None:
+        """Start a thread for each that is stuck, which ends when its read does: other regions must come."""
+        before = time.monotonic() - STUCK_S
+        for thread, (since, _) in list(self._under_way.items()):
+            if since < before and thread not in self._relieved and len(self._relieved) < MAX_STAND_INS:
+                self._relieved.add(thread)
+                self._start_thread()
+
     # Loader threads -----------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while self._tokens.get():
+        me = threading.get_ident()
+        while me not in self._relieved and self._tokens.get():
             wish = self._mailbox
             while wish is not None and not self._closing and wish is self._mailbox and self._take(wish):
                 pass
+        self._relieved.discard(me)
 
     def _take(self, wish: Wanted) -> bool:
         """Serve the next batch of a wish. -> whether there may be more"""
-        size = max(MIN_BATCH, -(-len(wish.ids) // (2 * len(self._threads))))
+        size = max(MIN_BATCH, -(-len(wish.ids) // (2 * self._n_threads)))
         n = next(wish.batches)
         batch = wish.ids[n * size : (n + 1) * size]
         if batch.size:
             self._serve(wish, batch, asked=True)
             return True
-        n_parts = len(self._threads)
+        n_parts = self._n_threads
         part = next(wish.journey.parts)
         ahead = wish.journey.ahead
         if part < n_parts and ahead is not None:
@@ -187,15 +207,20 @@ class Loader:
             asked = False
 
     def _claim(self, ids: U64, coming: U64, n_room: int) -> U64:
-        """The first `n_room` that neither wait to come in nor are another thread's. They are ours now."""
+        """Those that neither wait to come in nor are being read by another thread, nor are stuck with one.
+
+        At most n_room; only these are then marked as being read.
+        """
         ids = ids[~contains(coming, ids)]
         now = time.monotonic()
-        mine = []
+        stuck = set[Region]().union(
+            *(at for since, at in list(self._under_way.values()) if now - since >= STUCK_S)
+        )
+        mine: list[int] = []
         for chunk, region in zip(ids.tolist(), _regions_of(ids), strict=True):
             if len(mine) >= n_room:
                 break
-            since = self._regions.get(region)
-            if chunk not in self._reading and (since is None or now - since < STUCK_S):
+            if chunk not in self._reading and region not in stuck:
                 self._reading[chunk] = now
                 mine.append(chunk)
         return np.array(mine, np.uint64)
@@ -206,13 +231,12 @@ class Loader:
         missing = np.array([i for i, p in enumerate(packed) if p is None], np.int64)
         bad: list[WorldError] = []
         if missing.size:
-            regions = set(_regions_of(ids[missing]))
-            self._regions |= dict.fromkeys(regions, time.monotonic())
+            me = threading.get_ident()
+            self._under_way[me] = time.monotonic(), set(_regions_of(ids[missing]))
             try:
                 read = self._source.read_many(ids[missing], bad.append)
             finally:
-                for region in regions:
-                    self._regions.pop(region, None)
+                del self._under_way[me]
             for i, p in zip(missing.tolist(), read, strict=True):
                 packed[i] = p
             there, held = present(read)
@@ -230,6 +254,6 @@ def _found(resident: tuple[U64, U8], ids: U64) -> tuple[U64, U8]:
     return here, bits[np.searchsorted(known, here)]
 
 
-def _regions_of(ids: U64) -> list[tuple[int, ...]]:
+def _regions_of(ids: U64) -> list[Region]:
     level, chunk = chunk_of_id(ids)
     return [tuple(row) for row in np.column_stack([level, region_of_chunk(chunk)]).tolist()]
