@@ -1,9 +1,9 @@
 """How fast a procedural island makes chunks, and how often a coarse voxel promises what is not there.
 
 Walks down islands of 1 and 10 km from the top to level 0, at most N_CHUNKS chunks a level, all below one
-another around one place; times each level's read_many on a fresh world, in one call. Prints JSON: per level the
-chunks per second (with what stands on the ground worked out on the way), and the part of the voxels that have
-nothing below them.
+another around one place; times each level's read_many on a fresh world, in one call. Prints JSON: per level
+the chunks per second (with what stands on the ground worked out on the way), and the part of the voxels that
+have nothing below them.
 """
 
 import json
