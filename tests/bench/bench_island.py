@@ -1,8 +1,8 @@
 """The same view in islands of 0.1, 1 and 10 km edge: what a frame costs follows the screen, not the world.
 
-Each island is opened in a process of its own, so that memory is its own. A view over the middle, where all
-three islands are the same voxel by voxel, is drawn until nothing is missing, then RUNS times. Ratios are to the
-median of the three.
+Each island is opened in a process of its own, so that memory is its own. A view over the middle, where
+all three are the same voxel by voxel, is drawn until nothing is missing, then RUNS times. Ratios are to
+the median of the three.
 """
 
 import json
