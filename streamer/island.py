@@ -127,6 +127,13 @@ def heights_at(ground: Ground, x: I64, y: I64, level: int) -> tuple[I64, I64, I6
     return height[:, 0, 0], slope[:, 0, 0], tone[:, 0, 0]
 
 
+def tones(ground: Ground, level: int, chunks: I64) -> I64:
+    """The tone of every cell of chunk columns [N, 2] of a level -> [N, 16, 16], rows y."""
+    x, y = chunks[:, 0] << CHUNK_BITS, chunks[:, 1] << CHUNK_BITS
+    found: I64 = _descend(ground, x, y, level, level, CHUNK)[level][1][:, 1:-1, 1:-1]
+    return found
+
+
 def _seen(shape: Shape, patch: I64, level: int) -> tuple[I64, I64, I64]:
     """(height, slope * 1024, tone) of a patch's own cells."""
     raw, tone = patch[0], patch[1][:, 1:-1, 1:-1]

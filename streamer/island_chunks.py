@@ -16,14 +16,14 @@ from ..atlas.layout import CHUNK, CHUNK_BITS, CHUNK_VOXELS
 from . import island_colours as colours
 from .island import Columns, Ground, columns
 from .island_shape import SEA_Z, UNIT, snow_line
-from .island_things import REACH_M, TALLEST_M, things_on, tile_level
+from .island_things import REACH_M, TALLEST_M, coarse_level, things_on, tile_level
 from .solids import Solids, boxes, joined, ragged, voxels_in
 
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 Edge = tuple[int, int]
 
-N_TILES = 2048  # kept: some 40 kB each
+N_SOLIDS = 400_000  # kept: 104 bytes each; a tile has some 60 coarse or 400 fine ones
 BATCH = 128  # chunk columns worked out together: 16 kB of colours a chunk, and arrays that fit a cache
 
 _MASK_INDEX = address.mask_index(
@@ -38,13 +38,13 @@ class Island:
     ground: Ground
     low: Edge  # (x, y) of its first column
     high: Edge  # exclusive
-    tiles: OrderedDict[tuple[int, int], Solids] = field(default_factory=OrderedDict)
+    tiles: OrderedDict[tuple[bool, int, int], Solids] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def last_drawn_level(island: Island) -> int:
     """Things are drawn up to this level, and only allowed for above it."""
-    return tile_level(island.ground.shape) - 3
+    return tile_level(island.ground.shape) - 2
 
 
 def make_chunks(island: Island, level: int, chunks: I64) -> list[bytes | None]:
@@ -145,7 +145,7 @@ def _things_in(island: Island, level: int, chunks: I64) -> tuple[I64, Solids]:
     owner, place = ragged(size[:, 0] * size[:, 1])
     tile = first[owner] + np.column_stack([place % size[owner, 0], place // size[owner, 0]])
     wanted, tile_at = np.unique(tile, axis=0, return_inverse=True)
-    found = _tiles(island, wanted)
+    found = _tiles(island, wanted, level >= coarse_level(island.ground.shape))
     order = np.argsort(tile_at.ravel(), kind="stable")
     ends = np.searchsorted(tile_at.ravel()[order], np.arange(len(wanted) + 1))
     owners, parts = [np.empty(0, np.int64)], []
@@ -163,21 +163,26 @@ def _things_in(island: Island, level: int, chunks: I64) -> tuple[I64, Solids]:
     return np.concatenate(owners), joined(parts) if parts else joined([found[0].take(np.empty(0, np.int64))])
 
 
-def _tiles(island: Island, tiles: I64) -> list[Solids]:
+def _tiles(island: Island, tiles: I64, coarse: bool) -> list[Solids]:
     """What stands on tiles [T, 2], from the store or worked out."""
-    keys = [(x, y) for x, y in tiles.tolist()]
+    keys = [(coarse, x, y) for x, y in tiles.tolist()]
     with island.lock:
         known = {key: island.tiles[key] for key in keys if key in island.tiles}
         for key in known:
             island.tiles.move_to_end(key)
     missing = [key for key in keys if key not in known]
+    if not missing:
+        return [known[key] for key in keys]
     for start in range(0, len(missing), BATCH):
         some = missing[start : start + BATCH]
-        known |= dict(zip(some, things_on(island.ground, np.array(some)), strict=True))
+        known |= dict(
+            zip(some, things_on(island.ground, np.array([key[1:] for key in some]), coarse), strict=True)
+        )
     with island.lock:
         island.tiles.update((key, known[key]) for key in missing)
-        while len(island.tiles) > N_TILES:
-            island.tiles.popitem(last=False)
+        n_solids = sum(len(solids) for solids in island.tiles.values())
+        while n_solids > N_SOLIDS:
+            n_solids -= len(island.tiles.popitem(last=False)[1])
     return [known[key] for key in keys]
 
 

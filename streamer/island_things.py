@@ -9,15 +9,16 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atlas.layout import CHUNK, CHUNK_BITS
 from . import island_colours as colours
-from .island import Ground, heights_at
+from . import island_plants
+from .island import Ground, heights_at, tones
 from .island_shape import CENTRE, SEA_Z, UNIT, Shape, snow_line
 from .lattice import mix, scaled
-from .solids import BOWL, CONE, DISC, DOME, GABLE_X, GABLE_Y, WALL_X, WALL_Y, Solids, joined, made
+from .solids import GABLE_X, GABLE_Y, WALL_X, WALL_Y, Solids, joined, made
 
 I64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
-Fields = dict[str, I64 | int]
 
 SPOTS = 3  # a tile has 2^SPOTS squares an edge, each with at most one tree
 REACH_M = 2.4  # of a crown or a wall beyond its tile
@@ -45,10 +46,18 @@ def _within(shape: Shape, x: I64, y: I64, metres: float) -> Bool:
     return (x - CENTRE) ** 2 + (y - CENTRE) ** 2 < reach * reach
 
 
-def things_on(ground: Ground, tiles: I64) -> list[Solids]:
-    """Everything that stands on tiles [T, 2] (x, y) -> T lists of solids."""
+def coarse_level(shape: Shape) -> int:
+    """From this level on, whose voxels are wider than a trunk and a crown's lobe, a tree is two solids."""
+    return tile_level(shape) - 4
+
+
+def things_on(ground: Ground, tiles: I64, coarse: bool) -> list[Solids]:
+    """Everything that stands on tiles [T, 2] (x, y) -> T lists of solids.
+
+    coarse: few solids, which hold the fine ones.
+    """
     plots = _plots(ground, tiles)
-    trees, tile_of_tree = _trees(ground, tiles, plots)
+    trees, tile_of_tree = _trees(ground, tiles, plots, coarse)
     houses, tile_of_house = _houses(ground.shape, plots)
     tile_of = np.concatenate([tile_of_tree, tile_of_house])
     order = np.argsort(tile_of, kind="stable")
@@ -174,27 +183,28 @@ def _houses(shape: Shape, p: dict[str, I64]) -> tuple[Solids, I64]:
 # Trees, bushes, rocks ------------------------------------------------------------------------------
 
 
-def _trees(ground: Ground, tiles: I64, plots: dict[str, I64]) -> tuple[Solids, I64]:
+def _trees(ground: Ground, tiles: I64, plots: dict[str, I64], coarse: bool) -> tuple[Solids, I64]:
     shape, m = ground.shape, ground.shape.length
     level = tile_level(shape) - SPOTS
     n_edge = 1 << SPOTS
     sub = np.arange(n_edge)
-    sx = np.broadcast_to(
-        ((tiles[:, 0] << SPOTS)[:, None, None] + sub[None, None, :]), (len(tiles), n_edge, n_edge)
-    ).ravel()
-    sy = np.broadcast_to(
-        ((tiles[:, 1] << SPOTS)[:, None, None] + sub[None, :, None]), (len(tiles), n_edge, n_edge)
-    ).ravel()
     tile = np.repeat(np.arange(len(tiles)), n_edge * n_edge)
+    sx = (tiles[tile, 0] << SPOTS) + np.tile(np.tile(sub, n_edge), len(tiles))
+    sy = (tiles[tile, 1] << SPOTS) + np.tile(np.repeat(sub, n_edge), len(tiles))
     h1, h2 = (mix(sx, sy, shape.salt(level, what)) for what in (21, 22))
     x = (sx << level) + scaled(h1 & np.uint32(0xFFFF), 0, (1 << level) - 1)
     y = (sy << level) + scaled(h1 >> np.uint32(16), 0, (1 << level) - 1)
-    height, slope, _ = heights_at(ground, x, y, _foot_level(shape))
-    tone = heights_at(ground, x, y, shape.coast_level + 1)[2]
-    height = height // UNIT
     kind_bits = (h2 & np.uint32(0xFF)).astype(np.int64)
     luck = (h2 >> np.uint32(8) & np.uint32(0xFF)).astype(np.int64)
+    tone_level = tile_level(shape) - CHUNK_BITS
+    cell = tile, y >> tone_level & CHUNK - 1, x >> tone_level & CHUNK - 1
+    tone = tones(ground, tone_level, tiles)[cell]
     woods = luck < 90 + tone // 6  # woods and meadows
+    grows = np.flatnonzero(woods | (luck > 242) | ((luck > 205) & (luck <= 216)))
+    x, y, tile, kind_bits, luck = (v[grows] for v in (x, y, tile, kind_bits, luck))
+    woods, h2 = woods[grows], h2[grows]
+    height, slope, _ = heights_at(ground, x, y, _foot_level(shape))
+    height = height // UNIT
     land = (height > m(0.9)) & (height * UNIT < snow_line(shape, x, y)) & ~_within(shape, x, y, GLADE_M)
     house_of_tile = np.full(len(tiles), -1)
     house_of_tile[plots["tile"]] = np.arange(len(plots["tile"]))
@@ -208,120 +218,17 @@ def _trees(ground: Ground, tiles: I64, plots: dict[str, I64]) -> tuple[Solids, I
     group = h2.astype(np.int64) & 0xFFFF
     size = scaled(h2 >> np.uint32(16), 0, 1000)  # of 1000
     parts, tile_of = [], []
-    meadow_high = height > m(1.7)
+    dry = height > m(1.7)
+    leafy = kind_bits < np.where(high, 40, 135)
     choice = (
-        (woods & meadow_high & (slope < 900) & (kind_bits < np.where(high, 40, 135)), _broadleaf),
-        (
-            woods & meadow_high & (slope < 1200) & (kind_bits >= np.where(high, 40, 135)) & (kind_bits < 215),
-            _conifer,
-        ),
-        ((woods & (kind_bits >= 215)) | (~woods & (luck > 242)), _bush),
-        (~woods & (luck > 205) & (luck <= 216), _rock),
+        (woods & dry & (slope < 900) & leafy, island_plants.broadleaf),
+        (woods & dry & (slope < 1200) & ~leafy & (kind_bits < 215), island_plants.conifer),
+        ((woods & (kind_bits >= 215)) | (~woods & (luck > 242)), island_plants.bush),
+        (~woods & (luck > 205) & (luck <= 216), island_plants.rock),
     )
     for chosen, builder in choice:
         at = np.flatnonzero(chosen & land)
-        for part in builder(shape, x[at], y[at], z[at], size[at], group[at]):
-            parts.append(part)
-            tile_of.append(tile[at])
+        fine, rough = builder(shape, x[at], y[at], z[at], size[at], group[at])
+        parts += rough if coarse else fine
+        tile_of += [tile[at]] * len(rough if coarse else fine)
     return joined(parts), np.concatenate(tile_of)
-
-
-def _between(shape: Shape, low_m: float, high_m: float, size: I64) -> I64:
-    a, b = shape.length(low_m), shape.length(high_m)
-    return a + ((b - a) * size) // 1000
-
-
-def _trunk(x: I64, y: I64, z: I64, half: I64, height: I64, sunk: int, group: I64) -> list[Solids]:
-    common: Fields = {"bottom": z - sunk, "top": z + height, "group": group, "colour": colours.BARK}
-    thin = np.minimum(2, half)
-    sides = [
-        (x - half, x + half, y - half, y - half + thin),
-        (x - half, x + half, y + half - thin, y + half),
-        (x - half, x - half + thin, y - half, y + half),
-        (x + half - thin, x + half, y - half, y + half),
-    ]
-    return [made(len(x), x0=a, x1=b, y0=c, y1=d, **common) for a, b, c, d in sides]
-
-
-def _ball(x: I64, y: I64, z: I64, radius: I64, up: I64, down: I64, colour: int, group: I64) -> list[Solids]:
-    radius = np.maximum(radius, 1)
-    common: Fields = {
-        "x0": x - radius, "x1": x + radius, "y0": y - radius, "y1": y + radius,
-        "cx": x, "cy": y, "radius": radius, "top": z, "colour": colour, "group": group,
-    }  # fmt: skip
-    return [made(len(x), kind=BOWL, rise=down, **common), made(len(x), kind=DOME, rise=up, **common)]
-
-
-def _broadleaf(shape: Shape, x: I64, y: I64, z: I64, size: I64, group: I64) -> list[Solids]:
-    m = shape.length
-    trunk = _between(shape, 1.2, 2.3, size)
-    half = np.maximum(_between(shape, 0.10, 0.20, size), 1)
-    radius = _between(shape, 0.9, 1.5, size)
-    parts = _trunk(x, y, z, half, trunk + (radius >> 1), m(0.5), group)
-    middle_z = z + trunk + (radius * 3 >> 2)
-    turn = group & 3
-    lobes = ((0, 0, 0.45, 1.0), (0.55, 0.25, -0.1, 0.72), (-0.45, 0.5, 0.0, 0.68), (-0.15, -0.6, -0.15, 0.7))
-    for i, (dx, dy, dz, part) in enumerate(lobes):
-        dx_, dy_ = np.where(turn & 1, dy, dx), np.where(turn & 1, -dx, dy)
-        sign = np.where(turn & 2, -1, 1)
-        off_x = sign * (radius * np.round(dx_ * 1024).astype(np.int64) >> 10)
-        off_y = sign * (radius * np.round(dy_ * 1024).astype(np.int64) >> 10)
-        r = radius * round(part * 1024) >> 10
-        at = middle_z + (radius * round(dz * 1024) >> 10)
-        parts += _ball(x + off_x, y + off_y, at, r, r, r * 3 >> 2, colours.LEAVES, group + 977 * i)
-    return parts
-
-
-def _conifer(shape: Shape, x: I64, y: I64, z: I64, size: I64, group: I64) -> list[Solids]:
-    m = shape.length
-    height = _between(shape, 3.2, 6.0, size)
-    radius = np.maximum(_between(shape, 0.9, 1.6, size), 2)
-    parts = _trunk(x, y, z, np.maximum(_between(shape, 0.08, 0.16, size), 1), height >> 1, m(0.5), group)
-    for i, (start, stop, part) in enumerate(((0.14, 0.52, 1.0), (0.36, 0.78, 0.76), (0.6, 1.0, 0.5))):
-        bottom = z + (height * round(start * 1024) >> 10)
-        top = z + (height * round(stop * 1024) >> 10)
-        r = np.maximum(radius * round(part * 1024) >> 10, 1)
-        common: Fields = {
-            "x0": x - r, "x1": x + r, "y0": y - r, "y1": y + r, "cx": x, "cy": y, "radius": r,
-            "top": top, "bottom": bottom, "rise": top - bottom,
-            "colour": colours.NEEDLES, "group": group + 331 * i,
-        }  # fmt: skip
-        parts += [made(len(x), kind=DISC, **common), made(len(x), kind=CONE, **common)]
-    return parts
-
-
-def _bush(shape: Shape, x: I64, y: I64, z: I64, size: I64, group: I64) -> list[Solids]:
-    radius = _between(shape, 0.3, 0.75, size)
-    up, down = radius * 7 >> 3, radius >> 1
-    near = shape.length(0.35)
-    side = np.where(group & 4, near, -near)
-    return [
-        *_ball(x, y, z + (radius >> 2), radius, up, down, colours.SHRUB, group),
-        *_ball(
-            x + side,
-            y + near,
-            z + (radius >> 3),
-            radius * 5 >> 3,
-            up * 5 >> 3,
-            down,
-            colours.SHRUB,
-            group + 7,
-        ),
-    ]
-
-
-def _rock(shape: Shape, x: I64, y: I64, z: I64, size: I64, group: I64) -> list[Solids]:
-    radius = _between(shape, 0.2, 0.9, size)
-    return [
-        *_ball(x, y, z, radius, radius * 5 >> 3, radius >> 1, colours.BOULDER, group),
-        *_ball(
-            x + (radius >> 1),
-            y - (radius >> 1),
-            z,
-            radius * 5 >> 3,
-            radius >> 1,
-            radius >> 2,
-            colours.BOULDER,
-            group + 9,
-        ),
-    ]

@@ -63,10 +63,12 @@ class Journey:
     """A stretch of looking at about the same. It starts with a cut predicted from the pinned chunks.
 
     start  the view that it began with
+    ahead  the view that it leads to, if the eye goes on as it went: what the cut is predicted for
     roots  [R] uint64 pinned chunks, [R] uint8 their octants
     """
 
     start: Sight | None
+    ahead: Sight | None
     roots: tuple[U64, U8]
     parts: Iterator[int] = field(default_factory=itertools.count)  # of the cut, each taken once by a thread
 
@@ -190,14 +192,16 @@ class Loader:
             return True
         n_parts = self._n_threads
         part = next(wish.journey.parts)
-        if part < n_parts:
-            cut, _ = wanted(children(*wish.journey.roots), wish.sight)
+        ahead = wish.journey.ahead
+        if part < n_parts and ahead is not None:
+            cut, _ = wanted(children(*wish.journey.roots), ahead)
             self._serve(wish, cut[part::n_parts], asked=False)
         return part < n_parts
 
     def _serve(self, wish: Wanted, ids: U64, asked: bool) -> None:
         """Read chunks, then the children that the view may want, and so on down."""
         n_room = wish.n_room + (ids.size if asked else 0)
+        predicted_for = None if asked else wish.journey.ahead
         while ids.size and not self._closing:
             resident, bits = _found(wish.resident, ids)
             flight, fresh = self._claim(ids[~contains(resident, ids)], wish.coming, n_room)
@@ -214,7 +218,7 @@ class Loader:
                 return
             there, held = present(packed)
             below = children(np.concatenate([resident, fresh[there]]), np.concatenate([bits, octants(held)]))
-            ids, _ = wanted(below, latest.sight)
+            ids, _ = wanted(below, latest.sight if predicted_for is None else predicted_for)
             asked = False
 
     def _claim(self, ids: U64, coming: U64, n_room: int) -> tuple[int, U64]:

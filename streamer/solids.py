@@ -27,7 +27,9 @@ GABLE_X = 5  # t = |x - cx|: a roof, top - rise * t / radius
 GABLE_Y = 6  # t = |y - cy|
 WALL_X = 7  # t = |x - cx|: from `bottom` up to such a roof
 WALL_Y = 8
-RADIAL = (DOME, BOWL, CONE, DISC)
+PILLAR = 9  # inside the radius: from `bottom` to `top`
+SPIKE = 10  # inside the radius: from `bottom` up to such a cone
+_RADIAL = (DOME, BOWL, CONE, DISC, PILLAR, SPIKE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +96,20 @@ def _z_bounds(s: Solids, x0: I64, x1: I64, y0: I64, y1: I64) -> tuple[I64, I64, 
     radius = s.radius.astype(np.float64)
     near2, far2 = near_x * near_x + near_y * near_y, far_x * far_x + far_y * far_y
     far2 = np.minimum(far2, radius * radius)
-    radial = (s.kind >= DOME) & (s.kind <= DISC)
+    radial = np.isin(s.kind, _RADIAL)
     inside = ~radial | (near2 < radius * radius)
     near2 = np.minimum(near2, far2)
     along_x = (s.kind == GABLE_X) | (s.kind == WALL_X)
-    linear_near = np.where(s.kind == CONE, np.sqrt(near2), np.where(along_x, near_x, near_y))
-    linear_far = np.where(s.kind == CONE, np.sqrt(far2), np.where(along_x, far_x, far_y))
+    round_ = (s.kind == CONE) | (s.kind == SPIKE)
+    linear_near = np.where(round_, np.sqrt(near2), np.where(along_x, near_x, near_y))
+    linear_far = np.where(round_, np.sqrt(far2), np.where(along_x, far_x, far_y))
     steep = s.rise / radius
     ball_near = np.floor(np.sqrt(radius * radius - near2) * steep).astype(np.int64)
     ball_far = np.floor(np.sqrt(radius * radius - far2) * steep).astype(np.int64)
     slope_near = s.top - np.ceil(linear_near * steep).astype(np.int64)
     slope_far = s.top - np.ceil(linear_far * steep).astype(np.int64)
     sloping = (s.kind == CONE) | (s.kind == GABLE_X) | (s.kind == GABLE_Y)
-    walls = (s.kind == WALL_X) | (s.kind == WALL_Y)
+    walls = (s.kind == WALL_X) | (s.kind == WALL_Y) | (s.kind == SPIKE)
     low = np.select(
         [s.kind == DOME, s.kind == BOWL, sloping], [s.top + ball_far, s.top - ball_near, slope_far], s.bottom
     )

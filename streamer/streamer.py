@@ -23,16 +23,17 @@ from .errors import WorldError
 from .loader import Arrivals, Journey, Loader, Wanted
 from .ram_tier import RamTier
 from .residency import Change, Residency
-from .view import Sight, has_moved
+from .view import Sight, extrapolated, has_moved
 
 I64 = NDArray[np.int64]
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 
-PINNED_SHARE = 4  # pinned levels may take one in so many slots
+PINNED_SHARE = 16  # pinned levels may take one in so many slots
 MAX_PINNED = 8192  # chunks: what opening a world may cost at most
 RETRY_S = 2.0  # after which a chunk that failed is tried again, silently
 SPECULATION = 4096  # chunks beyond what was asked that one wish may read
+PREFETCH_FRAMES = 20  # how far ahead a cut is predicted: a third of a second at 60 Hz
 JUMP = 128.0, 0.6  # voxels, radians in one frame: what the old view used is of no use any more
 DRIFT = 32.0, 0.2  # voxels, radians since the last prediction: time for the next
 
@@ -83,7 +84,7 @@ class Streamer:
         self._known_bad: set[tuple[str, str | None]] = set()  # told already
         self._pins: tuple[U64, NDArray[np.uint8]] = (np.empty(0, np.uint64), np.empty(0, np.uint8))
         self._sight: Sight | None = None
-        self._journey = Journey(None, self._pins)
+        self._journey = Journey(None, None, self._pins)
         self.n_loaded = self.n_evicted = self.n_bytes = 0
 
     def pin(self) -> Update:
@@ -120,12 +121,14 @@ class Streamer:
         self._take_arrivals()
         update = self._admit(frame)
         asked = self._asked(requests, said)
+        ahead = extrapolated(self._sight, sight, PREFETCH_FRAMES)
         if has_moved(self._sight, sight, *JUMP):
             residency.forget_view(frame)
+            ahead = sight
         self._sight = sight
         drifted = has_moved(self._journey.start, sight, *DRIFT)
         if drifted:
-            self._journey = Journey(sight, self._pins)
+            self._journey = Journey(sight, ahead, self._pins)
         if asked.size or drifted:
             n_room = min(residency.n_speculative(frame) - asked.size, SPECULATION)
             chunks = residency.table.chunks

@@ -4,7 +4,7 @@ Pure NumPy. A ray goes down into a chunk of level c when the voxels of the level
 pixel there, 2^(c+1) > cone * distance (shaders/include/march.glsl), and when it passes the chunk at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,13 @@ def error(sight: Sight, level: I64 | int, chunks: I64) -> F64:
         pixels = 2 * width / (sight.cone * np.maximum(nearest, 1.0))
         best = np.maximum(best, np.where(seen, pixels, 0.0))
     return best
+
+
+def extrapolated(before: Sight | None, now: Sight, n_frames: int) -> Sight:
+    """Where the eyes will be after so many frames like the last one. Turning is left to the rays."""
+    if before is None or before.eyes.shape != now.eyes.shape:
+        return now
+    return replace(now, eyes=now.eyes + (now.eyes - before.eyes) * n_frames)
 
 
 def has_moved(before: Sight | None, now: Sight, voxels: float, radians: float) -> bool:

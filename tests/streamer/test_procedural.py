@@ -74,7 +74,7 @@ def test_bytes_are_pinned():
     for level, chunks, packed in walk_down(world, np.random.default_rng(3), n=12):
         state.update(repr((level, chunks.tolist())).encode())
         state.update(b"".join(packed))
-    assert state.hexdigest()[:16] == "2d19be3d23af99b0"
+    assert state.hexdigest()[:16] == "e2a5369fc037055a"
 
 
 @pytest.mark.parametrize("level", range(6))
