@@ -93,6 +93,7 @@ class Loader:
         self._reading: dict[int, float] = {}  # chunk id -> since when; written by threads, one key each
         self._regions: dict[tuple[int, ...], float] = {}
         self._closing = False
+        self._busy_s: dict[int, float] = {}  # thread -> its CPU time; written by it alone
         self._threads = [
             threading.Thread(target=self._work, name=f"voxtide-loader-{i}", daemon=True)
             for i in range(n_threads)
@@ -119,6 +120,11 @@ class Loader:
     @property
     def n_reading(self) -> int:
         return len(self._reading)
+
+    @property
+    def busy_s(self) -> float:
+        """CPU time of the threads so far, as of their last batches."""
+        return sum(list(self._busy_s.values()))
 
     def is_queued(self, chunk: int) -> bool:
         """Wanted, and not taken by a thread yet, as far as can be told without waiting."""
@@ -173,6 +179,7 @@ class Loader:
                     self._reading.pop(chunk, None)
             n_room -= fresh.size
             if fresh.size:
+                self._busy_s[threading.get_ident()] = time.thread_time()
                 self._done.put(Arrivals(fresh, packed, bad, asked))
             latest = self._mailbox
             if latest is None or latest.journey is not wish.journey:
