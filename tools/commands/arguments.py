@@ -70,6 +70,12 @@ def count(text: str) -> int:
     return int(text)
 
 
+def seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed: a whole number from 0")
+    return int(text)
+
+
 def triple(text: str) -> Triple:
     x, y, z = numbers(text, 3, "three numbers x,y,z")
     return x, y, z

@@ -13,6 +13,7 @@ from ...app.camera import Pose, View, look
 from ...app.render.context import Context, describe, open_headless
 from ...app.render.pool import BYTES_PER_SLOT
 from ...app.render.renderer import Light, Renderer, light_of
+from ...app.render.ring import NO_FEEDBACK, Feedback
 from ...app.render.timers import Timers
 from ...app.scene import Scene, stream
 from ...atlas.layout import HIT_COARSE, HIT_NONE, HIT_UNRESOLVED
@@ -73,6 +74,7 @@ class Rig:
     due_s: float = 0.0  # when the next frame may begin
     loader_s: float = 0.0
     staging_s: float = 0.0
+    heard: Feedback = NO_FEEDBACK  # the newest
 
     @property
     def streamer(self) -> Streamer:
@@ -108,6 +110,7 @@ class Rig:
         levels = frame.level(hits[status != HIT_NONE])
         update, heard = report.update, report.feedback.frame > 0
         assert update is not None
+        self.heard = report.feedback if heard else self.heard
         loader_s, staging_s = self.streamer.busy_s, self.scene.pool.staging_s
         record = FrameRecord(
             at_s=began - self.began_s,
@@ -134,6 +137,10 @@ class Rig:
         """Draw until nothing is missing any more, unpaced. -> the picture [height, width, 4]"""
         frame.settle(self.renderer, self.scene, self.view(pose), self.light)
         return self.renderer.read_picture().copy()
+
+    def forget_work(self) -> None:
+        """Do not count what was done since the last step to the next one."""
+        self.loader_s, self.staging_s = self.streamer.busy_s, self.scene.pool.staging_s
 
     def touched_voxels(self, pose: Pose, fov_deg: float | None = None) -> int:
         """How many voxels the rays of this view touch: one more march, of which streaming hears nothing.
