@@ -33,7 +33,7 @@ I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
-SWITCH_S = 2e-4  # how long a loader thread may keep the interpreter from the main thread; Python's own is 5 ms
+SWITCH_S = 2e-4  # how long a loader thread may keep the interpreter from the main thread; Python says 5 ms
 CLOSE_S = 1.0  # how long to wait for reads under way; a hung one is left to its daemon thread
 STUCK_S = 0.5  # a region that another thread has been reading for so long is left to that thread
 MAX_STAND_INS = 8  # threads that take the place of those that are stuck in a read
@@ -129,6 +129,7 @@ class Loader:
         self._flight_numbers = itertools.count()
         self._reads: dict[int, Read] = {}  # by flight
         self._closing = False
+        self._busy_s: dict[int, float] = {}  # thread -> its CPU time; written by it alone
         sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
         self._n_threads, self._threads = n_threads, list[threading.Thread]()
         self._relieved: set[int] = set()  # stuck threads whose place another has taken
@@ -158,6 +159,11 @@ class Loader:
     def n_under_way(self) -> int:
         """Chunks that are being read, or have been and wait in `arrivals`."""
         return sum(ids.size for ids in list(self._flights.values()))
+
+    @property
+    def busy_s(self) -> float:
+        """CPU time of the threads so far, as of their last batches."""
+        return sum(list(self._busy_s.values()))
 
     def is_queued(self, chunk: int) -> bool:
         """Wanted, and not taken by a thread yet, as far as can be told without waiting."""
@@ -235,6 +241,7 @@ class Loader:
                 del self._flights[flight]
                 raise
             if fresh.size:
+                self._busy_s[threading.get_ident()] = time.thread_time()
                 self._done.put(Arrivals(fresh, packed, bad, asked, flight))
             latest = self._mailbox
             if latest is None or latest.journey is not wish.journey:

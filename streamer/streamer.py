@@ -156,6 +156,11 @@ class Streamer:
         """Nothing is under way."""
         return not self._waiting and self._loader.n_under_way == 0
 
+    @property
+    def busy_s(self) -> float:
+        """CPU time of the loader's threads so far."""
+        return self._loader.busy_s
+
     def close(self) -> None:
         """Stop the threads. Does not wait for a hung read."""
         self._loader.close()
