@@ -1,0 +1,200 @@
+"""Streamed pictures are those of the whole world, bit for bit, whatever the budget; no frame has a hole."""
+
+import shutil
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from small_worlds import POSES, VOXEL_M, WORLDS
+from voxtide.app import frame
+from voxtide.app.camera import Pose, look
+from voxtide.app.render.pool import BYTES_PER_SLOT
+from voxtide.app.render.renderer import Renderer, light_of
+from voxtide.app.scene import Scene, load, stream
+from voxtide.atlas import layout
+from voxtide.atlas.address import chunk_id, chunk_of_id, parent
+from voxtide.streamer.world import World, open_world
+from worlds import make_world
+
+SIZE = (64, 36)
+RAM = 1 << 26
+WHAT = (1 << layout.HIT_STEPS_SHIFT) - 1  # of a hit's info: status, level, face
+STAMPED_FRAMES = 48  # in which every chunk in use is touched
+
+
+@dataclass
+class Stage:
+    """One world, whole and resident, and what its views look like."""
+
+    world: World
+    whole: Scene
+    renderer: Renderer
+    truth: list = field(default_factory=list)  # (view, picture, hits) of each pose and projection
+
+    @property
+    def light(self):
+        return light_of(self.whole.extent_voxels)
+
+    @property
+    def n_chunks(self):
+        return self.whole.n_resident
+
+    def stream(self, n_slots, **rest):
+        return stream(self.renderer.ctx, self.world, n_slots * BYTES_PER_SLOT, RAM, **rest)
+
+    def draw(self, scene, view):
+        """One streamed frame. -> its report, picture and hits"""
+        report = frame.draw_streamed(self.renderer, scene, view, self.light)
+        return report, self.renderer.read_picture(), self.renderer.read_hits(view)
+
+    def settle(self, scene, view):
+        report = frame.settle(self.renderer, scene, view, self.light)
+        return report, self.renderer.read_picture(), self.renderer.read_hits(view)
+
+
+def views_of(name, world, corner):
+    for i, pose in enumerate(POSES[name]):
+        kind = layout.PROJECTIONS[i % len(layout.PROJECTIONS)]
+        yield look(Pose(*pose), SIZE, 65.0, VOXEL_M, corner, 1.0, kind)
+
+
+@pytest.fixture(scope="module", params=list(WORLDS))
+def stage(request, gl_context, tmp_path_factory):
+    path = tmp_path_factory.mktemp("streaming") / request.param
+    world = make_world(path, *WORLDS[request.param](), voxel_size_m=VOXEL_M)
+    made = Stage(world, load(gl_context, world, 1 << 30), Renderer(gl_context, SIZE))
+    for view in views_of(request.param, world, made.whole.root.corner_voxel):
+        frame.draw(made.renderer, made.whole, view, made.light)
+        made.truth.append((view, made.renderer.read_picture(), made.renderer.read_hits(view)))
+    yield made
+    made.whole.release()
+    made.renderer.release()
+
+
+def n_in_use(stage, scene, view):
+    """The working set of a settled view: pinned chunks, those that rays stamp, and their ancestors."""
+    residency = scene.residency
+    slots = [np.flatnonzero(residency._pinned)]
+    for _ in range(STAMPED_FRAMES):
+        slots.append(stage.draw(scene, view)[0].feedback.touched_slots)
+    ids = np.unique(residency.owners[np.unique(np.concatenate(slots))])
+    used = [ids]
+    for _ in range(scene.root.level):
+        level, at = chunk_of_id(used[-1])
+        low = level < scene.root.level
+        used.append(np.unique(chunk_id(level[low] + 1, parent(at[low]))))
+    return np.unique(np.concatenate(used)).size
+
+
+@pytest.fixture(scope="module")
+def working_set(stage):
+    """The largest of any view, in chunks."""
+    sizes = []
+    for view, _, _ in stage.truth:
+        scene = stage.stream(stage.n_chunks)
+        stage.settle(scene, view)
+        sizes.append(n_in_use(stage, scene, view))
+        scene.release()
+    return max(sizes)
+
+
+def assert_same(got, truth):
+    """Hits but for the slot and the steps, which tell where the chunks lie; then the picture."""
+    (_, picture, hits), (_, true_picture, true_hits) = got, truth
+    for name in ("x", "y", "z", "t"):
+        np.testing.assert_array_equal(hits[name], true_hits[name])
+    np.testing.assert_array_equal(hits["info"] & WHAT, true_hits["info"] & WHAT)
+    np.testing.assert_array_equal(picture, true_picture)
+
+
+def assert_no_hole(hits, truth):
+    status, true_status = frame.status(hits), frame.status(truth[2])
+    assert (status != layout.HIT_UNRESOLVED).all()
+    assert (status[true_status != layout.HIT_NONE] != layout.HIT_NONE).all()
+
+
+def test_the_views_show_something_at_many_levels(stage):
+    for _, picture, hits in stage.truth:
+        assert (frame.status(hits) != layout.HIT_NONE).mean() > 0.1
+        assert len(np.unique(picture.reshape(-1, 4), axis=0)) > 60
+    assert len(np.unique(np.concatenate([frame.level(h).ravel() for _, _, h in stage.truth]))) >= 2
+
+
+@pytest.mark.parametrize("budget", ["all", "a fifth", "just enough"])
+def test_a_settled_view_is_that_of_the_whole_world(gl, stage, working_set, budget):
+    """And on the way there no frame has a hole, the first after each jump included."""
+    enough = working_set + max(4, working_set // 50)
+    n_slots = {"all": stage.n_chunks, "a fifth": max(stage.n_chunks // 5, enough), "just enough": enough}[
+        budget
+    ]
+    scene = stage.stream(n_slots)
+    for truth in stage.truth:
+        _, _, hits = stage.draw(scene, truth[0])
+        assert_no_hole(hits, truth)
+        got = stage.settle(scene, truth[0])
+        assert got[0].feedback.n_unresolved == 0
+        assert_same(got, truth)
+        assert scene.n_resident <= n_slots
+    scene.release()
+
+
+def test_so_it_is_after_every_slot_was_reused_twice(gl, stage, working_set):
+    enough = working_set + max(4, working_set // 50)
+    scene = stage.stream(enough)
+    n_fills = np.zeros(enough, np.int64)
+    free = ~scene.residency._pinned
+    for i in range(200):
+        view = stage.truth[i * 2 % len(stage.truth)][0]
+        for _ in range(6):
+            update = stage.draw(scene, view)[0].update
+            np.add.at(n_fills, update.slots, 1)
+        if n_fills[free].min() >= 3:
+            break
+    assert n_fills[free].min() >= 3, "filled, and reused twice"
+    for truth in stage.truth:
+        assert_same(stage.settle(scene, truth[0]), truth)
+    scene.release()
+
+
+def test_below_the_working_set_it_is_coarser_and_comes_to_rest(gl, stage, working_set):
+    scene = stage.stream(0)
+    n_least = scene.root.n_chunks + 8
+    scene.release()
+    scene = stage.stream(max(n_least, working_set * 6 // 10))
+    truth = max(stage.truth, key=lambda t: (frame.level(t[2]) == 0).sum())
+    shares = []
+    for _ in range(150):
+        _, _, hits = stage.draw(scene, truth[0])
+        assert_no_hole(hits, truth)
+        shares.append((frame.status(hits) == layout.HIT_COARSE).mean())
+    last = shares[100:]
+    assert max(last) > 0
+    assert max(last) - min(last) <= 0.02
+    scene.release()
+
+
+def test_a_damaged_chunk_is_told_once_and_all_else_is_as_it_was(gl, stage, tmp_path):
+    broken = tmp_path / "broken.vxt"
+    shutil.copytree(stage.world.path, broken)
+    truth = max(stage.truth, key=lambda t: (frame.level(t[2]) == 0).sum())
+    n_told = 0
+    for record in sorted((r for r in stage.world.regions if r.level == 0), key=lambda r: -r.n_chunks):
+        file = broken / record.key
+        data = bytearray(file.read_bytes())
+        data[len(data) // 3] ^= 1
+        file.write_bytes(data)
+    world, told, told_whole = open_world(broken), [], []
+    whole = load(gl, world, 1 << 30, told_whole.append)
+    scene = stream(gl, world, stage.n_chunks * BYTES_PER_SLOT, RAM, told.append)
+    for view, _, intact in (truth, *stage.truth):
+        frame.draw(stage.renderer, whole, view, stage.light)
+        expected = view, stage.renderer.read_picture(), stage.renderer.read_hits(view)
+        got = stage.settle(scene, view)
+        assert_same(got, expected)
+        assert_no_hole(got[2], (None, None, intact))
+        n_told += len(told)
+    assert n_told, "some view needs a damaged chunk"
+    assert len({(e.file, e.chunk) for e in told}) == len(told), "each is told once"
+    assert {(e.file, e.chunk) for e in told} <= {(e.file, e.chunk) for e in told_whole}
+    whole.release()
+    scene.release()
