@@ -1,6 +1,7 @@
 """One frame, as a walk, and what a frame knows as arrays."""
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..streamer.streamer import Update
 from .camera import View
 from .render.renderer import Light, Renderer
 from .render.ring import NO_FEEDBACK, Feedback
+from .render.timers import Timers
 from .scene import Scene
 from .sight import sight_of
 
@@ -40,9 +42,14 @@ def draw(renderer: Renderer, scene: Scene, view: View, light: Light, name: str =
 
 
 def draw_streamed(
-    renderer: Renderer, scene: Scene, view: View, light: Light, name: str = "colour"
+    renderer: Renderer,
+    scene: Scene,
+    view: View,
+    light: Light,
+    name: str = "colour",
+    timers: Timers | None = None,
 ) -> FrameReport:
-    """One frame of a streamed world, as a walk.
+    """One frame of a streamed world, as a walk. timers: hear how long each part keeps the GPU busy.
 
     1. hear what an earlier frame's rays touched and missed, if that has come
     2. decide what comes in, what goes, and what to read next
@@ -55,12 +62,16 @@ def draw_streamed(
     touched, requests, said = feedback.touched_slots, feedback.requests, feedback.frame
     update = scene.streamer.update(touched, requests, said, sight_of(view), scene.pool.frame)
     decided = time.perf_counter()
-    scene.apply(update)
+    with _timed(timers, "upload"):
+        scene.apply(update)
     applied = time.perf_counter()
-    march_ms = renderer.march(scene.pool, view, scene.start_of(view))
-    renderer.shade(scene.pool, view, light, name)
-    scene.pool.send_feedback()
-    scene.pool.clear_feedback()
+    with _timed(timers, "march"):
+        march_ms = renderer.march(scene.pool, view, scene.start_of(view))
+    with _timed(timers, "shade"):
+        renderer.shade(scene.pool, view, light, name)
+    with _timed(timers, "reduce"):
+        scene.pool.send_feedback()
+        scene.pool.clear_feedback()
     return FrameReport(march_ms, feedback, (decided - start) * 1e3, (applied - decided) * 1e3, update)
 
 
@@ -88,6 +99,10 @@ def is_settled(report: FrameReport, scene: Scene) -> bool:
     heard = report.feedback.frame > 0 and len(report.feedback.requests) == 0
     came = report.update is not None and len(report.update.packed) > 0
     return heard and not came and (scene.streamer is None or scene.streamer.is_idle)
+
+
+def _timed(timers: Timers | None, part: str) -> AbstractContextManager[None]:
+    return timers.part(part) if timers else nullcontext()
 
 
 def status(hits: NDArray[np.void]) -> NDArray[np.uint32]:

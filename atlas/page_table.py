@@ -105,13 +105,13 @@ class PageTable:
         """Tell that chunks hold no voxel, although their parents' voxels said they might. -> writes"""
         return self._write(self.addresses(ids)[0], np.full(ids.size, ENTRY_EMPTY, np.uint32))
 
-    def withdraw(self, ids: U64) -> tuple[U32, I64]:
+    def withdraw(self, ids: U64, at: I64) -> tuple[U32, I64]:
         """Make chunks unreachable, before their slots are reused. Children must be gone already.
 
+        ids [N], at [N] the addresses that `publish` wrote for them
         -> ([N, 2] uint32 (address, entry), [N] int64 slots that are free once the GPU has it). The
         writes also forget which children of these slots were known to be empty.
         """
-        at = self.addresses(ids)[0]
         slots = self.chunks.remove(ids)
         children = self.root.n_chunks + slots[:, None] * 8 + np.arange(8)
         known = self.entries[children]

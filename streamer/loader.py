@@ -10,6 +10,7 @@ Nothing here makes the main thread wait: the mailbox is swapped by one assignmen
 """
 
 import itertools
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,9 +29,11 @@ from .errors import WorldError
 from .ram_tier import RamTier
 from .view import Sight
 
+I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
+SWITCH_S = 2e-4  # how long a loader thread may keep the interpreter from the main thread; Python says 5 ms
 CLOSE_S = 1.0  # how long to wait for reads under way; a hung one is left to its daemon thread
 STUCK_S = 0.5  # a region that another thread has been reading for so long is left to that thread
 MAX_STAND_INS = 8  # threads that take the place of those that are stuck in a read
@@ -43,7 +46,7 @@ class Wanted:
 
     ids       [N] uint64 missing chunks that rays asked for, most urgent first
     sight     the view, by which chains are followed down
-    resident  [M] uint64 sorted, with their [M] octants: what need not be read, but leads further down
+    resident  what need not be read, but leads further down
     coming    [W] uint64 sorted: what need not be read either: it waits for a slot, or failed just now
     n_room    chunks that may be read beyond `ids`
     journey   the view since its last jump; a chain is followed down as long as the journey is the same
@@ -51,11 +54,30 @@ class Wanted:
 
     ids: U64
     sight: Sight
-    resident: tuple[U64, U8]
+    resident: "Resident"
     coming: U64
     n_room: int
     journey: "Journey"
     batches: Iterator[int] = field(default_factory=itertools.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """The resident chunks as they were at some moment, without a copy.
+
+    ids      [M] uint64, sorted, and slots [M] int64, never written in place
+    octants  [n_slots] uint8, as it is now: a slot that has got another chunk since leads to children that do
+             not exist, which costs a look-up and no more
+    """
+
+    ids: U64
+    slots: I64
+    octants: U8
+
+    def found(self, ids: U64) -> tuple[U64, U8]:
+        """Those of the ids that are resident, sorted, and their octants."""
+        here = np.sort(ids[contains(self.ids, ids)])
+        return here, self.octants[self.slots[np.searchsorted(self.ids, here)]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +129,8 @@ class Loader:
         self._flight_numbers = itertools.count()
         self._reads: dict[int, Read] = {}  # by flight
         self._closing = False
+        self._busy_s: dict[int, float] = {}  # thread -> its CPU time; written by it alone
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
         self._n_threads, self._threads = n_threads, list[threading.Thread]()
         self._relieved: set[int] = set()  # stuck threads whose place another has taken
         for _ in range(n_threads):
@@ -118,7 +142,7 @@ class Loader:
         """Replace what is wanted. Never waits."""
         self._mailbox = wish
         self._relieve_stuck()
-        for _ in range(self._n_threads):
+        for _ in range(self._n_threads - self._tokens.qsize()):  # busy threads look here by themselves
             self._tokens.put(True)
 
     def arrivals(self) -> Iterator[Arrivals]:
@@ -135,6 +159,11 @@ class Loader:
     def n_under_way(self) -> int:
         """Chunks that are being read, or have been and wait in `arrivals`."""
         return sum(ids.size for ids in list(self._flights.values()))
+
+    @property
+    def busy_s(self) -> float:
+        """CPU time of the threads so far, as of their last batches."""
+        return sum(list(self._busy_s.values()))
 
     def is_queued(self, chunk: int) -> bool:
         """Wanted, and not taken by a thread yet, as far as can be told without waiting."""
@@ -203,7 +232,7 @@ class Loader:
         n_room = wish.n_room + (ids.size if asked else 0)
         predicted_for = None if asked else wish.journey.ahead
         while ids.size and not self._closing:
-            resident, bits = _found(wish.resident, ids)
+            resident, bits = wish.resident.found(ids)
             flight, fresh = self._claim(ids[~contains(resident, ids)], wish.coming, n_room)
             n_room -= fresh.size
             try:
@@ -212,6 +241,7 @@ class Loader:
                 del self._flights[flight]
                 raise
             if fresh.size:
+                self._busy_s[threading.get_ident()] = time.thread_time()
                 self._done.put(Arrivals(fresh, packed, bad, asked, flight))
             latest = self._mailbox
             if latest is None or latest.journey is not wish.journey:
@@ -264,13 +294,6 @@ class Loader:
             self._on_bad(error)
         lost = ids[missing[[read[i] is None for i in range(missing.size)]]] if bad else ids[:0]
         return packed, lost
-
-
-def _found(resident: tuple[U64, U8], ids: U64) -> tuple[U64, U8]:
-    """Those of the ids that are resident, sorted, and their octants."""
-    known, bits = resident
-    here = np.sort(ids[contains(known, ids)])
-    return here, bits[np.searchsorted(known, here)]
 
 
 def _regions_of(ids: U64) -> U64:

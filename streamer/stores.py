@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import Protocol
 
 from . import files
@@ -50,6 +50,23 @@ class LocalFiles:
             return [files.pread(file, key, n_bytes, offset) for offset, n_bytes in ranges]
         finally:
             os.close(file)
+
+
+class CountingFiles:
+    """A store that counts the bytes it gave."""
+
+    def __init__(self, inner: RangeStore) -> None:
+        self.inner = inner
+        self.n_bytes = self.n_calls = 0
+        self._lock = Lock()
+
+    def get_ranges(self, key: str, ranges: Sequence[Range], file_bytes: int | None = None) -> list[bytes]:
+        """See `RangeStore`."""
+        data = self.inner.get_ranges(key, ranges, file_bytes)
+        with self._lock:
+            self.n_bytes += sum(map(len, data))
+            self.n_calls += 1
+        return data
 
 
 class SlowFiles:

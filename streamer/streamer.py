@@ -20,7 +20,7 @@ from .chunk_source import ChunkSource
 from .chunk_state import ChunkState
 from .descent import children, octants, present
 from .errors import WorldError
-from .loader import Arrivals, Journey, Loader, Wanted
+from .loader import Arrivals, Journey, Loader, Resident, Wanted
 from .ram_tier import RamTier
 from .residency import Change, Residency
 from .view import Sight, extrapolated, has_moved
@@ -132,7 +132,7 @@ class Streamer:
         if asked.size or drifted:
             n_room = min(residency.n_speculative(frame) - asked.size, SPECULATION)
             chunks = residency.table.chunks
-            resident = chunks.ids, residency.octants[chunks.slots]
+            resident = Resident(chunks.ids, chunks.slots, residency.octants)
             self._loader.want(Wanted(asked, sight, resident, self._coming(), max(n_room, 0), self._journey))
         return update
 
@@ -155,6 +155,11 @@ class Streamer:
     def is_idle(self) -> bool:
         """Nothing is under way."""
         return not self._waiting and self._loader.n_under_way == 0
+
+    @property
+    def busy_s(self) -> float:
+        """CPU time of the loader's threads so far."""
+        return self._loader.busy_s
 
     def close(self) -> None:
         """Stop the threads. Does not wait for a hung read."""

@@ -3,6 +3,7 @@
 Nothing grows after this. Bindings are those of the GLSL files in shaders/include.
 """
 
+import time
 from collections.abc import Sequence
 
 import moderngl
@@ -33,6 +34,7 @@ class Pool:
         assert 0 < n_slots <= layout.ENTRY_SLOT_MASK
         self.ctx, self.root, self.n_slots = ctx, root, n_slots
         self.frame = 1  # what rays stamp on the slots they touch; a new one begins with `clear_feedback`
+        self.staging_s = 0.0  # main thread's time so far to lay arrivals out for the GPU
         self.n_layers = -(-n_slots // layout.SLOTS_PER_LAYER)
         side = layout.ATLAS
         self.atlas = ctx.texture_array((side, side, self.n_layers), 4)
@@ -79,11 +81,13 @@ class Pool:
     def _upload_batch(
         self, slots: NDArray[np.int64], packed: Sequence[Packed], sizes: NDArray[np.int64]
     ) -> None:
+        began = time.perf_counter()
         arrivals = np.zeros(len(packed), layout.ARRIVAL)
         arrivals["slot"] = slots
         arrivals["offset_words"] = (np.cumsum(sizes) - sizes) // 4
         self._buffers[BIND_STAGING].write(b"".join(packed))
         self._buffers[BIND_WORK].write(arrivals.tobytes())
+        self.staging_s += time.perf_counter() - began
         self.bind()
         set_uniforms(self._programs["upload"], first=0)
         self._programs["upload"].run(len(packed))
@@ -115,6 +119,11 @@ class Pool:
         """
         words = np.frombuffer(self.touched.read(), "<u4").reshape(-1, layout.MASK_WORDS)[: self.n_slots]
         return np.unpackbits(words.view(np.uint8), axis=1, bitorder="little").astype(bool)
+
+    def count_touched(self) -> int:
+        """How many voxels are touched. Waits for the GPU, and reads the whole plane: for measuring."""
+        words = np.frombuffer(self.touched.read(), "<u4")
+        return int(np.bitwise_count(words).sum(dtype=np.int64))
 
     def clear_feedback(self) -> None:
         """Forget requests and touched bits. The cost follows what was touched, not the size of the atlas."""

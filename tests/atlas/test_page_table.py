@@ -25,6 +25,10 @@ def walk(table, level, chunk):
     return int(entry & layout.ENTRY_SLOT_MASK) if entry & layout.ENTRY_RESIDENT else None
 
 
+def withdraw(table, ids):
+    return table.withdraw(ids, table.addresses(ids)[0])
+
+
 @pytest.fixture
 def table():
     return PageTable(root_grid(2, np.array([-70, -1, 0]), np.array([130, 64, 1])), n_slots=20)
@@ -54,7 +58,7 @@ def test_publish_leads_there_and_nowhere_else(table):
 def test_withdraw_takes_it_back(table):
     ids = np.concatenate([ids_of(2, (0, 0, 0)), ids_of(1, (1, 1, 0), (0, 0, 0))])
     table.publish(ids, np.array([4, 5, 6]))
-    writes, slots = table.withdraw(ids[1:])
+    writes, slots = withdraw(table, ids[1:])
     assert slots.tolist() == [5, 6]
     assert (writes[:, 1] == layout.ENTRY_NONE).all()
     assert walk(table, 1, (1, 1, 0)) is None
@@ -72,7 +76,7 @@ def test_order_of_life_is_enforced(table):
     with pytest.raises(AssertionError):
         table.publish(ids[:1], np.array([3]))  # resident already
     with pytest.raises(AssertionError):
-        table.withdraw(ids[:1])  # its child is resident
+        withdraw(table, ids[:1])  # its child is resident
     with pytest.raises(AssertionError, match="outside the root grid"):
         table.publish(ids_of(2, (9, 9, 9)), np.array([4]))
 
@@ -95,7 +99,7 @@ def test_empty_chunks_are_told_and_forgotten(table):
     writes = table.publish_empty(ids_of(1, (1, 0, 1)))
     assert writes.tolist() == [[table.root.n_chunks + 8 + 5, layout.ENTRY_EMPTY]]
     assert walk(table, 1, (1, 0, 1)) is None
-    table.withdraw(ids_of(2, (0, 0, 0)))
+    withdraw(table, ids_of(2, (0, 0, 0)))
     assert (table.entries == layout.ENTRY_NONE).all(), "whoever gets the slot next starts afresh"
 
 
@@ -107,8 +111,8 @@ def test_slots_around_a_voxel_go_down_to_the_pinned_levels():
     table.publish(ids, np.arange(5) + 10)
     assert table.slots_around(voxel[None]) == {8: 10, 7: 11, 6: 12, 5: 13}, "not level 4: it comes and goes"
     assert table.slots_around(np.array([[1234, 7, 3]])) == {}
-    table.withdraw(ids[4:])
-    table.withdraw(ids[3:4])
+    withdraw(table, ids[4:])
+    withdraw(table, ids[3:4])
     assert table.slots_around(voxel[None]) == {8: 10, 7: 11, 6: 12}
     near_and_far = np.stack([voxel, np.add(voxel, (1000, 0, 0))])
     assert table.slots_around(near_and_far) == {8: 10, 7: 11}, "both eyes must lie in it"

@@ -4,6 +4,7 @@ import argparse
 import math
 
 from ...app.camera import Pose
+from ...app.paths import MAX_FPS
 
 Triple = tuple[float, float, float]
 
@@ -47,6 +48,13 @@ def positive(text: str) -> float:
     (value,) = numbers(text, 1, "a number")
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return value
+
+
+def fps(text: str) -> float:
+    value = positive(text)
+    if value > MAX_FPS:
+        raise argparse.ArgumentTypeError(f"{text!r}: at most {MAX_FPS:g} frames a second")
     return value
 
 

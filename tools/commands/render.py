@@ -136,7 +136,7 @@ def _picture(args: argparse.Namespace, size: tuple[int, int], projection: str, h
 def _film(args: argparse.Namespace, size: tuple[int, int], how: How) -> int:
     """Draw every frame of a path."""
     started = time.perf_counter()
-    path = _read_path(args.path)
+    path = read_path(args.path)
     bad = BadChunks()
     world = open_chunks(args.world)
     n_unresolved = 0
@@ -168,7 +168,8 @@ def _film(args: argparse.Namespace, size: tuple[int, int], how: How) -> int:
     return bad.exit_code()
 
 
-def _read_path(file: Path) -> CameraPath:
+def read_path(file: Path) -> CameraPath:
+    """A path file. Raises UserError."""
     try:
         return path_file.load(file)
     except OSError as error:

@@ -1,0 +1,1 @@
+"""What `voxtide profile` and `voxtide stress` run. Poses never come from a clock."""
