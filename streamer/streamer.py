@@ -80,7 +80,8 @@ class Streamer:
         self._source, self._on_bad, self._clock = source, on_bad, clock
         self._loader = Loader(source, self.ram, self._told, n_threads)
         self._waiting: list[Arrivals] = []  # for the upload budget
-        self._failed: dict[int, float] = {}  # chunk id -> when it may be tried again
+        self._failed: list[tuple[float, U64]] = []  # when these chunks may be tried again, soonest first
+        self._rest = np.empty(0, np.uint64)  # all of them, sorted
         self._known_bad: set[tuple[str, str | None]] = set()  # told already
         self._pins: tuple[U64, NDArray[np.uint8]] = (np.empty(0, np.uint64), np.empty(0, np.uint8))
         self._sight: Sight | None = None
@@ -141,7 +142,7 @@ class Streamer:
         one = np.array([chunk], np.uint64)
         if self.residency.table.chunks.find(one)[0] >= 0:
             return ChunkState.RESIDENT
-        if chunk in self._failed:
+        if contains(self._rest, one)[0]:
             return ChunkState.FAILED
         if any((a.ids == one).any() for a in self._waiting):
             return ChunkState.UPLOADING
@@ -185,15 +186,21 @@ class Streamer:
 
     def _resting(self) -> U64:
         """Failed chunks that may not be tried again yet, sorted. Those that may are forgotten."""
-        if not self._failed:
-            return np.empty(0, np.uint64)
         now = self._clock()
-        self._failed = {chunk: when for chunk, when in self._failed.items() if when > now}
-        return np.sort(np.array(list(self._failed), np.uint64))
+        n_over = sum(when <= now for when, _ in self._failed)
+        if n_over:
+            del self._failed[:n_over]
+            self._gather_rest()
+        return self._rest
+
+    def _gather_rest(self) -> None:
+        self._rest = np.sort(np.concatenate([self._rest[:0], *(chunks for _, chunks in self._failed)]))
 
     def _take_arrivals(self) -> None:
         for arrivals in self._loader.arrivals():
-            self._failed |= dict.fromkeys(arrivals.bad.tolist(), self._clock() + RETRY_S)
+            if arrivals.bad.size:
+                self._failed.append((self._clock() + RETRY_S, arrivals.bad))
+                self._gather_rest()
             self._waiting.append(arrivals)
 
     def _admit(self, frame: int) -> Update:
