@@ -1,9 +1,10 @@
 """Teleports through a baked world over 20 times the VRAM budget: frames until a view is whole, and the work.
 
-The world is a rough terrain two voxels deep with pillars on it, 18 x 18 m at 1 cm, all levels. Jumps are those of
-`voxtide stress teleport`, seeded, at 320 x 180 and at most 60 frames a second. "warm": the files are in the page
-cache (they were just written) and the RAM tier holds nothing to begin with; "cold": before each jump the kernel
-forgets the files and the RAM tier is emptied. "large_jumps" are those that brought in 400 to 600 chunks.
+The world is a rough terrain two voxels deep with pillars on it, 18 x 18 m at 1 cm, all levels. Jumps are
+those of `voxtide stress teleport`, seeded, at 320 x 180 and at most 60 frames a second. "warm": the files are
+in the page cache (they were just written) and the RAM tier holds nothing to begin with; "cold": before each
+jump the kernel forgets the files and the RAM tier is emptied. "large_jumps" are those that brought in 400 to
+600 chunks.
 """
 
 import json
