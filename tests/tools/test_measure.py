@@ -1,4 +1,4 @@
-"""voxtide profile and voxtide stress, on small worlds for a few frames: what they tell, and that it is true."""
+"""voxtide profile and stress, on small worlds for a few frames: what they tell, and that it is true."""
 
 import json
 from dataclasses import astuple
