@@ -19,7 +19,7 @@ from worlds import make_world
 SIZE = (64, 36)
 RAM = 1 << 26
 WHAT = (1 << layout.HIT_STEPS_SHIFT) - 1  # of a hit's info: status, level, face
-STAMPED_FRAMES = 48  # in which every chunk in use is touched
+STAMPED_FRAMES = 120  # in which every chunk in use is touched: rays tell seldom what they only pass through
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Stage:
         return report, self.renderer.read_picture(), self.renderer.read_hits(view)
 
     def settle(self, scene, view):
-        report = frame.settle(self.renderer, scene, view, self.light)
+        report = frame.settle(self.renderer, scene, view, self.light, timeout_s=10)
         return report, self.renderer.read_picture(), self.renderer.read_hits(view)
 
 
@@ -87,15 +87,19 @@ def n_in_use(stage, scene, view):
 
 
 @pytest.fixture(scope="module")
-def working_set(stage):
-    """The largest of any view, in chunks."""
+def working_sets(stage):
+    """Of each view, in chunks."""
     sizes = []
     for view, _, _ in stage.truth:
         scene = stage.stream(stage.n_chunks)
         stage.settle(scene, view)
         sizes.append(n_in_use(stage, scene, view))
         scene.release()
-    return max(sizes)
+    return sizes
+
+
+def just_above(working_sets):
+    return max(working_sets) * 12 // 11 + 4
 
 
 def assert_same(got, truth):
@@ -115,15 +119,15 @@ def assert_no_hole(hits, truth):
 
 def test_the_views_show_something_at_many_levels(stage):
     for _, picture, hits in stage.truth:
-        assert (frame.status(hits) != layout.HIT_NONE).mean() > 0.1
+        assert (frame.status(hits) != layout.HIT_NONE).mean() > 0.02
         assert len(np.unique(picture.reshape(-1, 4), axis=0)) > 60
     assert len(np.unique(np.concatenate([frame.level(h).ravel() for _, _, h in stage.truth]))) >= 2
 
 
 @pytest.mark.parametrize("budget", ["all", "a fifth", "just enough"])
-def test_a_settled_view_is_that_of_the_whole_world(gl, stage, working_set, budget):
+def test_a_settled_view_is_that_of_the_whole_world(gl, stage, working_sets, budget):
     """And on the way there no frame has a hole, the first after each jump included."""
-    enough = working_set + max(4, working_set // 50)
+    enough = just_above(working_sets)
     n_slots = {"all": stage.n_chunks, "a fifth": max(stage.n_chunks // 5, enough), "just enough": enough}[
         budget
     ]
@@ -138,30 +142,38 @@ def test_a_settled_view_is_that_of_the_whole_world(gl, stage, working_set, budge
     scene.release()
 
 
-def test_so_it_is_after_every_slot_was_reused_twice(gl, stage, working_set):
-    enough = working_set + max(4, working_set // 50)
+def evict_all(scene):
+    """Make every chunk go that may."""
+    residency, now = scene.residency, scene.pool.frame
+    residency.forget_view(now)
+    writes, _ = residency._make_room(residency.slots.n_slots, now)
+    scene.pool.publish(writes)
+
+
+def test_so_it_is_after_every_slot_was_reused_twice(gl, stage, working_sets):
+    enough = just_above(working_sets)
     scene = stage.stream(enough)
     n_fills = np.zeros(enough, np.int64)
-    free = ~scene.residency._pinned
-    for i in range(200):
-        view = stage.truth[i * 2 % len(stage.truth)][0]
-        for _ in range(6):
-            update = stage.draw(scene, view)[0].update
-            np.add.at(n_fills, update.slots, 1)
-        if n_fills[free].min() >= 3:
+    used = ~scene.residency._pinned
+    for i in range(60):
+        view = stage.truth[np.argmax(working_sets) if i % 2 else i % len(stage.truth)][0]
+        evict_all(scene)
+        for _ in range(8):
+            np.add.at(n_fills, stage.draw(scene, view)[0].update.slots, 1)
+        used &= (n_fills > 0) | (i < 8)  # a few may never be needed
+        if n_fills[used].min() >= 3:
             break
-    assert n_fills[free].min() >= 3, "filled, and reused twice"
+    assert n_fills[used].min() >= 3, "filled, and reused twice"
+    assert used.sum() > 0.8 * (~scene.residency._pinned).sum()
     for truth in stage.truth:
         assert_same(stage.settle(scene, truth[0]), truth)
     scene.release()
 
 
-def test_below_the_working_set_it_is_coarser_and_comes_to_rest(gl, stage, working_set):
-    scene = stage.stream(0)
-    n_least = scene.root.n_chunks + 8
-    scene.release()
-    scene = stage.stream(max(n_least, working_set * 6 // 10))
-    truth = max(stage.truth, key=lambda t: (frame.level(t[2]) == 0).sum())
+def test_below_the_working_set_it_is_coarser_and_comes_to_rest(gl, stage, working_sets):
+    n_least = stage.whole.root.n_chunks + 8
+    scene = stage.stream(max(n_least, max(working_sets) * 6 // 10))
+    truth = stage.truth[np.argmax(working_sets)]
     shares = []
     for _ in range(150):
         _, _, hits = stage.draw(scene, truth[0])
@@ -181,7 +193,8 @@ def test_a_damaged_chunk_is_told_once_and_all_else_is_as_it_was(gl, stage, tmp_p
     for record in sorted((r for r in stage.world.regions if r.level == 0), key=lambda r: -r.n_chunks):
         file = broken / record.key
         data = bytearray(file.read_bytes())
-        data[len(data) // 3] ^= 1
+        for at in range(300, len(data) * 4 // 5, 1500):
+            data[at] ^= 1
         file.write_bytes(data)
     world, told, told_whole = open_world(broken), [], []
     whole = load(gl, world, 1 << 30, told_whole.append)
