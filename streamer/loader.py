@@ -206,32 +206,40 @@ class Loader:
     def _work(self) -> None:
         me = threading.get_ident()
         while me not in self._relieved and self._tokens.get():
-            wish = self._mailbox
-            while wish is not None and not self._closing and wish is self._mailbox and self._take(wish):
+            while self._serve_asked() or self._serve_predicted():
                 pass
         self._relieved.discard(me)
 
-    def _take(self, wish: Wanted) -> bool:
-        """Serve the next batch of a wish. -> whether there may be more"""
+    def _serve_asked(self) -> bool:
+        """Serve the next batch of what rays asked for. -> whether there was one"""
+        wish = self._mailbox
+        if wish is None or self._closing:
+            return False
         size = max(MIN_BATCH, -(-len(wish.ids) // (2 * self._n_threads)))
         n = next(wish.batches)
         batch = wish.ids[n * size : (n + 1) * size]
         if batch.size:
             self._serve(wish, batch, asked=True)
-            return True
-        n_parts = self._n_threads
+        return bool(batch.size)
+
+    def _serve_predicted(self) -> bool:
+        """Serve this thread's part of a journey's predicted cut. -> whether there was one"""
+        wish = self._mailbox
+        if wish is None or self._closing or wish.journey.ahead is None:
+            return False
         part = next(wish.journey.parts)
-        ahead = wish.journey.ahead
-        if part < n_parts and ahead is not None:
-            cut, _ = wanted(children(*wish.journey.roots), ahead)
-            self._serve(wish, cut[part::n_parts], asked=False)
-        return part < n_parts
+        if part < self._n_threads:
+            cut, _ = wanted(children(*wish.journey.roots), wish.journey.ahead)
+            self._serve(wish, cut[part :: self._n_threads], asked=False)
+        return part < self._n_threads
 
     def _serve(self, wish: Wanted, ids: U64, asked: bool) -> None:
         """Read chunks, then the children that the view may want, and so on down."""
         n_room = wish.n_room + (ids.size if asked else 0)
         predicted_for = None if asked else wish.journey.ahead
         while ids.size and not self._closing:
+            while predicted_for is not None and self._serve_asked():
+                pass  # what rays miss now goes before what they may want next
             resident, bits = wish.resident.found(ids)
             flight, fresh = self._claim(ids[~contains(resident, ids)], wish.coming, n_room)
             n_room -= fresh.size

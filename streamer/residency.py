@@ -26,7 +26,7 @@ U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 
 HYSTERESIS_FRAMES = 40  # rays that only pass through a chunk stamp it once in about 20 frames (march.glsl)
-GRACE_FRAMES = 8
+GRACE_FRAMES = 4  # as long as feedback takes, and one more
 STALE_FRAMES = 300  # unused for so long, a chunk may make room even for a mere prediction
 
 

@@ -33,6 +33,7 @@ PINNED_SHARE = 16  # pinned levels may take one in so many slots
 MAX_PINNED = 8192  # chunks: what opening a world may cost at most
 RETRY_S = 2.0  # after which a chunk that failed is tried again, silently
 SPECULATION = 4096  # chunks beyond what was asked that one wish may read
+SPECULATIVE_PERCENT = 60  # of the room that is left: what rays will ask for next must find some
 PREFETCH_FRAMES = 20  # how far ahead a cut is predicted: a third of a second at 60 Hz
 JUMP = 128.0, 0.6  # voxels, radians in one frame: what the old view used is of no use any more
 DRIFT = 32.0, 0.2  # voxels, radians since the last prediction: time for the next
@@ -131,7 +132,8 @@ class Streamer:
         if drifted:
             self._journey = Journey(sight, ahead, self._pins)
         if asked.size or drifted:
-            n_room = min(residency.n_speculative(frame) - asked.size, SPECULATION)
+            spare = residency.n_speculative(frame) - asked.size
+            n_room = min(spare * SPECULATIVE_PERCENT // 100, SPECULATION)
             chunks = residency.table.chunks
             resident = Resident(chunks.ids, chunks.slots, residency.octants)
             self._loader.want(Wanted(asked, sight, resident, self._coming(), max(n_room, 0), self._journey))

@@ -23,7 +23,7 @@ from ..streamer.errors import WorldError
 from ..streamer.world import World
 from .errors import UserError
 
-DEFAULT_VRAM_MB = 1536
+DEFAULT_VRAM_MB = 1024
 DEFAULT_RAM_MB = 1024
 MAX_FRAMING_VOXELS = 20_000  # enough to frame by, few enough to be instant
 

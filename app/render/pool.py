@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...atlas import layout
 from ...atlas.chunk import Packed
 from ...atlas.page_table import RootGrid
+from ..errors import GraphicsError
 from .programs import compile_compute, set_uniforms
 from .ring import Feedback, FeedbackRing, feedback_bytes, read_feedback
 
@@ -36,6 +37,7 @@ class Pool:
         self.frame = 1  # what rays stamp on the slots they touch; a new one begins with `clear_feedback`
         self.staging_s = 0.0  # main thread's time so far to lay arrivals out for the GPU
         self.n_layers = -(-n_slots // layout.SLOTS_PER_LAYER)
+        self._check_limits()
         side = layout.ATLAS
         self.atlas = ctx.texture_array((side, side, self.n_layers), 4)
         self.atlas.filter = moderngl.NEAREST, moderngl.NEAREST
@@ -53,6 +55,8 @@ class Pool:
             BIND_STAGING: ctx.buffer(reserve=staging_bytes),
             BIND_WORK: ctx.buffer(reserve=max(staging_bytes // layout.MASK_BYTES, 8192) * 8),
         }
+        if ctx.error == "GL_OUT_OF_MEMORY":  # drivers report it late, and go on with nothing behind the name
+            raise GraphicsError(self._too_large("the driver has not that much"))
         for binding in (BIND_PAGES, BIND_STAMPS, BIND_ASKED):
             self._buffers[binding].clear()
         self._buffers[BIND_FEEDBACK].write(_NOTHING_YET)
@@ -60,6 +64,16 @@ class Pool:
         self._programs = {
             name: compile_compute(ctx, f"{name}.comp") for name in ("upload", "publish", "clear")
         }
+
+    def _check_limits(self) -> None:
+        limits = self.ctx.info
+        if self.n_layers > limits["GL_MAX_ARRAY_TEXTURE_LAYERS"]:
+            raise GraphicsError(self._too_large("a texture has not so many layers here"))
+        if self.n_slots * layout.MASK_BYTES > limits["GL_MAX_SHADER_STORAGE_BLOCK_SIZE"]:
+            raise GraphicsError(self._too_large("a buffer is not so large here"))
+
+    def _too_large(self, why: str) -> str:
+        return f"{self.n_slots * BYTES_PER_SLOT >> 20} MB of video memory for chunks: {why}; lower --vram"
 
     def bind(self) -> None:
         """Bind every buffer and image where the shaders expect them."""

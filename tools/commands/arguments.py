@@ -101,6 +101,6 @@ def add_world(parser: argparse.ArgumentParser) -> None:
 def add_budgets(parser: argparse.ArgumentParser) -> None:
     """The memories that a streamed world may take."""
     parser.add_argument(
-        "--vram", type=positive, default=1536, metavar="MB", help="for chunks on the GPU (1536)"
+        "--vram", type=positive, default=1024, metavar="MB", help="for chunks on the GPU (1024)"
     )
     parser.add_argument("--ram", type=positive, default=1024, metavar="MB", help="for packed chunks (1024)")

@@ -3,11 +3,13 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from ..errors import UserError
 from . import arguments
 
 if TYPE_CHECKING:
     from ..measure.rig import Setup
 
+MAX_FRAMES = 1_000_000
 PROJECTIONS = {"planar": "planar", "stereo": "stereo", "360": "equirect"}  # as typed -> layout.PROJECTIONS
 
 
@@ -44,6 +46,12 @@ def setup_of(args: argparse.Namespace) -> "Setup":
         fps=args.fps,
         cold=args.cold,
     )
+
+
+def check_length(seconds: float, fps: float) -> None:
+    """UserError for a run that would never end."""
+    if seconds * fps > MAX_FRAMES:
+        raise UserError(f"{seconds:g} s at {fps:g} Hz are over {MAX_FRAMES:,} frames: make --seconds less")
 
 
 def eye_size(setup: "Setup") -> tuple[int, int]:

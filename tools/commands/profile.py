@@ -65,6 +65,7 @@ def _course(args: argparse.Namespace, opened: "Opened", setup: "Setup") -> "Came
     if args.path:
         return read_path(args.path)
     speed, seconds = args.walk or DEFAULT_SPEED_M_S, args.seconds or DEFAULT_S
+    measuring.check_length(seconds, args.fps)
     try:
         world = places.outline(opened.source)
         return places.walk(world, measuring.eye_size(setup), speed, seconds, setup.fps, setup.fov_deg)

@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from ..measure.opening import open_measured
     from .reporting import BadChunks
 
+    measuring.check_length(args.seconds, args.fps)
     bad = BadChunks()
     opened = open_measured(args.world)
     with progress.shown(silent=args.json) as show:

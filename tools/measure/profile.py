@@ -47,7 +47,7 @@ def _gpu_ms(rig: Rig) -> dict[str, float]:
 
 
 def facts(run: Profile) -> dict[str, Any]:
-    """The JSON of a profile; docs/streaming.md tells what each field means."""
+    """The JSON of a profile; docs/measuring.md tells what each field means."""
     records = run.records
     n_pixels = sum(r.n_pixels for r in records)
     touched = [r.n_touched for r in records if r.n_touched is not None]
