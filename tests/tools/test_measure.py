@@ -184,6 +184,7 @@ def test_a_flight_stays_above_the_ground(hills):
     at = [astuple(key.pose)[:3] for key in path.poses()]
     assert not world.read_voxels(0, np.floor(np.array(at) / 0.02).astype(np.int64)).any()
     assert at[-1][0] - at[0][0] == pytest.approx(2.0)
+    assert 21 * 0.02 < at[0][2] < 2.0, "above the highest hill on the way, and not far above"
 
 
 def test_percentiles():

@@ -82,7 +82,7 @@ def _text(name: str, told: dict[str, Any]) -> str:
         f"  GPU ms     {parts}\n"
         f"  streaming  p50 {main['p50']:.2f} ms on the main thread, p99 {main['p99']:.2f}; "
         f"{told['chunks_loaded']:,} chunks in, {told['chunks_evicted']:,} out, "
-        f"{told['read_bytes'] / 1e6:.1f} MB read\n"
+        f"{told['read_bytes'] / 1e6:.2f} MB read\n"
         f"  pixels     {told['coarse_pixel_fraction']:.2%} coarser than wanted, "
         f"{told['unresolved_pixels']} unresolved\n"
         f"  memory     {told['vram_bytes'] / 2**20:.0f} MiB of VRAM, {told['ram_bytes'] / 2**20:.0f} MiB of "
