@@ -26,7 +26,7 @@ U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 
 HYSTERESIS_FRAMES = 40  # rays that only pass through a chunk stamp it once in about 20 frames (march.glsl)
-GRACE_FRAMES = 4  # as long as feedback takes, and one more
+GRACE_FRAMES = 4  # to be used, for what was predicted: as long as feedback takes, and one more
 STALE_FRAMES = 300  # unused for so long, a chunk may make room even for a mere prediction
 
 
@@ -62,6 +62,7 @@ class Residency:
         self._n_children = np.zeros(n_slots, np.int16)
         self._at = np.zeros(n_slots, np.int64)  # where the chunk's own page entry lies
         self._pinned = np.zeros(n_slots, bool)
+        self._unproved = np.zeros(n_slots, bool)  # came as a prediction, and no ray has used it yet
         self._view_since = 0
 
     @property
@@ -81,6 +82,7 @@ class Residency:
     def touch(self, slots: NDArray[np.integer], frame: int) -> None:
         """Rays of this frame ended in these slots. Slots that were reused since do no harm: they age anew."""
         self._touched[slots] = np.maximum(self._touched[slots], frame)
+        self._unproved[slots] = False
 
     def asked(self, slots: NDArray[np.integer], octants: NDArray[np.integer], frame: int) -> U64:
         """The children that rays of a frame missed. [N] slots, [N] octants -> [M <= N] uint64
@@ -117,7 +119,7 @@ class Residency:
         order = np.lexsort((np.arange(ids.size), ~urgent, -offer.level))
         order = _behind_parents(offer, order[self.table.chunks.find(ids[order]) == NOWHERE])
         parents = offer.parent_slots[order]
-        self._touched[parents[parents != NOWHERE]] = frame  # not evicted to make room for their children
+        self.touch(parents[parents != NOWHERE], frame)  # not evicted to make room for their children
         withdraw, n_evicted = self._make_room(order.size, frame)
         if order.size > self.slots.n_free:
             # As many as there are slots: urgent ones first, each behind its parent.
@@ -125,8 +127,7 @@ class Residency:
             order = _behind_parents(offer, order[kept])
         slots = self.slots.take(ids[order])
         publish = self.table.publish(ids[order], slots)
-        used = np.where(urgent[order], frame, max(frame - HYSTERESIS_FRAMES + GRACE_FRAMES, self._view_since))
-        self._enter(slots, publish[:, 0], octant_bits[order], used, frame, pin)
+        self._enter(slots, publish[:, 0], octant_bits[order], ~urgent[order], frame, pin)
         return Change(withdraw, order, slots, publish, n_evicted)
 
     def publish_empty(self, ids: U64) -> U32:
@@ -149,8 +150,9 @@ class Residency:
         return go
 
     def _evictable(self, frame: int) -> NDArray[np.bool_]:
-        before = max(frame - HYSTERESIS_FRAMES, self._view_since)
-        return np.asarray(self._may_go() & (self._touched < before))
+        unused = self._touched < max(frame - HYSTERESIS_FRAMES, self._view_since)
+        in_vain = self._unproved & (self._since < frame - GRACE_FRAMES)
+        return np.asarray(self._may_go() & (unused | in_vain))
 
     def _make_room(self, n_wanted: int, frame: int) -> tuple[U32, int]:
         """Evict until that many slots are free, if so many may go. -> (page writes, how many went)"""
@@ -164,9 +166,12 @@ class Residency:
             n_evicted += min(old.size, need)
         return np.concatenate(writes), n_evicted
 
-    def _enter(self, slots: I64, at: U32, octant_bits: U8, used: I64, frame: int, pin: bool) -> None:
+    def _enter(
+        self, slots: I64, at: U32, octant_bits: U8, unproved: NDArray[np.bool_], frame: int, pin: bool
+    ) -> None:
         self.octants[slots] = octant_bits
-        self._touched[slots], self._since[slots] = used, frame
+        self._touched[slots] = self._since[slots] = frame
+        self._unproved[slots] = unproved
         self._n_children[slots] = 0
         self._at[slots] = at
         self._pinned[slots] = pin

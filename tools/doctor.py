@@ -30,6 +30,7 @@ CORE = {
     "xxhash": "xxhash",
     "rich": "rich",
     "pillow": "PIL.Image",
+    "matplotlib": "matplotlib.figure",
 }
 PROBE = (sys.executable, "-P", "-m", "voxtide.app.render.probe")
 PROBE_S = 60  # a cold driver on a loaded machine takes seconds; a hung one takes for ever
