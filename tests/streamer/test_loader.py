@@ -9,7 +9,7 @@ from gates import Gated, Memory, wait_until
 from voxtide.atlas.address import chunk_id, chunk_of_id
 from voxtide.streamer.descent import children, octants
 from voxtide.streamer.errors import WorldError
-from voxtide.streamer.loader import CLOSE_S, STUCK_S, Journey, Loader, Wanted
+from voxtide.streamer.loader import CLOSE_S, STUCK_S, Journey, Loader, Resident, Wanted
 from voxtide.streamer.ram_tier import RamTier
 from voxtide.streamer.stores import FailingFiles, HungFiles, LocalFiles, SlowFiles
 from voxtide.streamer.view import Sight
@@ -32,7 +32,9 @@ def loader_of(source, n_threads=2, ram_bytes=0, on_bad=None):
 
 
 def wish(ids, sight=FAR, n_room=0, journey=None, resident=NONE, coming=NONE[0]):
-    return Wanted(np.array(ids, np.uint64), sight, resident, coming, n_room, journey or Journey(sight, NONE))
+    ids = np.array(ids, np.uint64)
+    held = Resident(resident[0], np.arange(resident[0].size), resident[1])
+    return Wanted(ids, sight, held, coming, n_room, journey or Journey(sight, sight, NONE))
 
 
 def collect(loader, condition, timeout_s=10.0):
@@ -164,7 +166,7 @@ def test_a_journey_begins_with_a_cut_below_the_pinned_chunks(memory):
     below = children(top, bits)
     loader = loader_of(memory)
     sight = Sight(EYE, np.zeros((0, 3)), None, 1e-6)
-    loader.want(wish([], sight, n_room=10_000, journey=Journey(sight, (top, bits))))
+    loader.want(wish([], sight, n_room=10_000, journey=Journey(sight, sight, (top, bits))))
     got, _ = collect(loader, lambda got: len(got) >= len(memory.chunks) - top.size)
     loader.close()
     assert set(below.tolist()) <= set(got) and not set(top.tolist()) & set(got)

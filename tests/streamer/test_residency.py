@@ -286,3 +286,15 @@ def test_an_evicted_chunk_forgets_which_children_were_empty():
     assert set(change.slots.tolist()) <= set(old.tolist())
     at = ROOT.n_chunks + change.slots[:, None] * 8 + np.arange(8)
     assert (residency.table.entries[at] == layout.ENTRY_NONE).all()
+
+
+def test_a_parent_stays_while_its_child_does():
+    residency = Residency(ROOT, 6)
+    offer(residency, [A, B], frame=0, pin=True)
+    inner = CHILDREN[0]
+    offer(residency, [inner, child(inner, 3), *CHILDREN[1:3]], frame=1)
+    residency.touch(residency.table.chunks.find(np.array([child(inner, 3), *CHILDREN[1:2]], np.uint64)), 200)
+    change = offer(residency, CHILDREN[8:12], frame=201)
+    assert change.n_evicted == 1, "only what is unused and childless"
+    assert {inner, child(inner, 3)} <= set(residency.resident_ids.tolist())
+    assert offer(residency, CHILDREN[12:16], frame=400).n_evicted == 4, "with their children, parents go too"

