@@ -14,6 +14,7 @@ from ...atlas import layout
 from ...atlas.chunk import Packed
 from ...atlas.page_table import RootGrid
 from ..errors import GraphicsError
+from .native import Native
 from .programs import compile_compute, set_uniforms
 from .ring import Feedback, FeedbackRing, feedback_bytes, read_feedback
 
@@ -36,6 +37,7 @@ class Pool:
         self.ctx, self.root, self.n_slots = ctx, root, n_slots
         self.frame = 1  # what rays stamp on the slots they touch; a new one begins with `clear_feedback`
         self.staging_s = 0.0  # main thread's time so far to lay arrivals out for the GPU
+        self._native = Native()
         self.n_layers = -(-n_slots // layout.SLOTS_PER_LAYER)
         self._check_limits()
         side = layout.ATLAS
@@ -104,7 +106,7 @@ class Pool:
         self.staging_s += time.perf_counter() - began
         self.bind()
         set_uniforms(self._programs["upload"], first=0)
-        self._programs["upload"].run(len(packed))
+        self._native.run(self._programs["upload"], len(packed))
         self.ctx.memory_barrier()
 
     def publish(self, writes: NDArray[np.uint32]) -> None:
@@ -115,7 +117,7 @@ class Pool:
             self._buffers[BIND_WORK].write(part.tobytes())
             self.bind()
             set_uniforms(self._programs["publish"], n_writes=len(part))
-            self._programs["publish"].run(-(-len(part) // 64))
+            self._native.run(self._programs["publish"], -(-len(part) // 64))
             self.ctx.memory_barrier()
 
     def read_feedback(self) -> Feedback:

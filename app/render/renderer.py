@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...atlas import layout
 from ..camera import View
+from .native import Native
 from .pool import BIND_HITS, Pool
 from .programs import compile_compute, set_uniforms
 
@@ -50,6 +51,7 @@ class Renderer:
 
     def __init__(self, ctx: moderngl.Context, size: tuple[int, int]) -> None:
         self.ctx, self.size = ctx, size
+        self._native = Native()
         # Two programs for one pass: remembering what rays pass through costs what few frames can bear.
         self._march = [compile_compute(ctx, "march.comp", {"TRAIL": trail}) for trail in (0, 1)]
         self._shade = compile_compute(ctx, "shade.comp")
@@ -76,10 +78,10 @@ class Renderer:
         self._bind(pool)
         program = self._march[pool.frame % layout.TRAIL_FRAMES == 0]
         set_uniforms(program, **asdict(view), **pool.uniforms(), **start)
-        self.ctx.finish()
+        self._native.finish()
         began = time.perf_counter()
         self._run(program, view)
-        self.ctx.finish()
+        self._native.finish()
         return (time.perf_counter() - began) * 1e3
 
     def shade(self, pool: Pool, view: View, light: Light, name: str = "colour") -> None:
@@ -115,7 +117,7 @@ class Renderer:
     def present(self) -> None:
         """Blit the picture to the window whose context is current; wait until it is there."""
         self.ctx.copy_framebuffer(self.ctx.screen, self._framebuffer)
-        self.ctx.finish()
+        self._native.finish()
 
     def _bind(self, pool: Pool) -> None:
         pool.bind()
@@ -124,7 +126,7 @@ class Renderer:
     def _run(self, program: moderngl.ComputeShader, view: View) -> None:
         assert view.size[0] <= self.size[0], (view.size, self.size)
         assert view.size[1] <= self.size[1], (view.size, self.size)
-        program.run(-(-view.size[0] // _GROUP), -(-view.size[1] // _GROUP))
+        self._native.run(program, -(-view.size[0] // _GROUP), -(-view.size[1] // _GROUP))
         self.ctx.memory_barrier()
 
     def _free_pictures(self) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...atlas import layout
-from .fences import Fences
+from .native import Fences
 
 DEPTH = 3
 _REQUESTS_AT = layout.FEEDBACK.itemsize

@@ -1,9 +1,15 @@
-"""GL sync objects: moderngl has none, so three functions of the driver are called by name."""
+"""The few GL functions that are called by name: fences, which moderngl has not, and calls that may take long.
+
+ctypes lets go of the interpreter during a call, moderngl does not. A software rasteriser does its work inside
+the dispatch, and any driver waits inside glFinish: meanwhile the loader threads must run.
+"""
 
 import ctypes
 import ctypes.util
 import sys
 from collections.abc import Callable
+
+import moderngl
 
 GL_SYNC_GPU_COMMANDS_COMPLETE = 0x9117
 GL_SYNC_FLUSH_COMMANDS_BIT = 0x00000001
@@ -34,6 +40,19 @@ class Fences:
 
     def delete(self, fence: int) -> None:
         self._delete(fence)
+
+
+class Native:
+    """Calls into the context that is current when this is made, during which other threads run."""
+
+    def __init__(self) -> None:
+        self._dispatch = _function("glDispatchCompute", None, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint)
+        self.finish = _function("glFinish", None)
+
+    def run(self, program: moderngl.ComputeShader, x: int, y: int = 1, z: int = 1) -> None:
+        """Dispatch so many groups of a program."""
+        program.run(0, 0, 0)  # makes it current
+        self._dispatch(x, y, z)
 
 
 def _function(name: str, result: object, *arguments: object) -> Callable[..., int]:
