@@ -13,7 +13,7 @@ import itertools
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
@@ -38,6 +38,7 @@ CLOSE_S = 1.0  # how long to wait for reads under way; a hung one is left to its
 STUCK_S = 0.5  # a region that another thread has been reading for so long is left to that thread
 MAX_STAND_INS = 8  # threads that take the place of those that are stuck in a read
 MIN_BATCH = 32
+STEP = 256  # chunks that a thread reads before it looks up: what rays miss should not wait long
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +98,23 @@ class Journey:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Chunks that have come, or are known to be empty or bad. asked: by rays; else they were predicted."""
+    """Chunks that have come, with all that the main thread wants to know of them: it only passes them on.
 
-    ids: U64  # [N]
-    packed: Sequence[Packed | None]  # [N]; None: nothing is there
-    bad: U64  # those of ids that could not be read
+    ids      [N] uint64; packed: N chunks; octants [N] uint8; sizes [N] int64, bytes
+    empty    [E] uint64 chunks that turned out to hold nothing
+    bad      [B] uint64 chunks that could not be read
+    asked    by rays; else they were predicted
+    flight   by which they are known to be under way until they are taken
+    """
+
+    ids: U64
+    packed: list[Packed]
+    octants: U8
+    sizes: I64
+    empty: U64
+    bad: U64
     asked: bool
-    flight: int  # by which they are known to be under way until they are taken
+    flight: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,24 +251,35 @@ class Loader:
         while ids.size and not self._closing:
             while predicted_for is not None and self._serve_asked():
                 pass  # what rays miss now goes before what they may want next
+            ids, rest = ids[:STEP], ids[STEP:]
             resident, bits = wish.resident.found(ids)
             flight, fresh = self._claim(ids[~contains(resident, ids)], wish.coming, n_room)
             n_room -= fresh.size
-            try:
-                packed, bad = self._read(fresh, flight)
-            except BaseException:
-                del self._flights[flight]
-                raise
-            if fresh.size:
-                self._busy_s[threading.get_ident()] = time.thread_time()
-                self._done.put(Arrivals(fresh, packed, bad, asked, flight))
+            arrivals = self._fetch(fresh, flight, asked)
             latest = self._mailbox
             if latest is None or latest.journey is not wish.journey:
                 return
-            there, held = present(packed)
-            below = children(np.concatenate([resident, fresh[there]]), np.concatenate([bits, octants(held)]))
-            ids, _ = wanted(below, latest.sight if predicted_for is None else predicted_for)
-            asked = False
+            known = np.concatenate([resident, arrivals.ids]), np.concatenate([bits, arrivals.octants])
+            below, _ = wanted(children(*known), latest.sight if predicted_for is None else predicted_for)
+            ids = np.concatenate([rest, below])
+            asked = asked and rest.size > 0
+
+    def _fetch(self, ids: U64, flight: int, asked: bool) -> Arrivals:
+        """Read chunks and hand them back."""
+        try:
+            packed, bad = self._read(ids, flight)
+        except BaseException:
+            del self._flights[flight]
+            raise
+        there, held = present(packed)
+        empty = np.delete(ids, there)
+        sizes = np.array([len(p) for p in held], np.int64)
+        empty = empty[~contains(np.sort(bad), empty)]
+        arrivals = Arrivals(ids[there], held, octants(held), sizes, empty, bad, asked, flight)
+        if ids.size:
+            self._busy_s[threading.get_ident()] = time.thread_time()
+            self._done.put(arrivals)
+        return arrivals
 
     def _claim(self, ids: U64, coming: U64, n_room: int) -> tuple[int, U64]:
         """At most n_room of those that are not under way. -> the number of their flight, ids

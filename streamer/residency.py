@@ -47,7 +47,7 @@ class Change:
 
 
 _NO_WRITES: U32 = np.empty((0, 2), np.uint32)
-_NO_CHANGE = Change(_NO_WRITES, np.empty(0, np.int64), np.empty(0, np.int64), _NO_WRITES, 0)
+NO_CHANGE = Change(_NO_WRITES, np.empty(0, np.int64), np.empty(0, np.int64), _NO_WRITES, 0)
 
 
 class Residency:
@@ -114,7 +114,7 @@ class Residency:
         already, or whose parent neither is resident nor comes in now, are left out.
         """
         if not ids.size:
-            return _NO_CHANGE
+            return NO_CHANGE
         offer = self._offer(ids)
         order = np.lexsort((np.arange(ids.size), ~urgent, -offer.level))
         order = _behind_parents(offer, order[self.table.chunks.find(ids[order]) == NOWHERE])

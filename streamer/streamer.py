@@ -22,7 +22,7 @@ from .descent import children, octants, present
 from .errors import WorldError
 from .loader import Arrivals, Journey, Loader, Resident, Wanted
 from .ram_tier import RamTier
-from .residency import Change, Residency
+from .residency import NO_CHANGE, Change, Residency
 from .view import Sight, extrapolated, has_moved
 
 I64 = NDArray[np.int64]
@@ -46,7 +46,7 @@ class Budgets:
     n_slots: int  # VRAM
     ram_bytes: int
     upload_bytes_per_frame: int = 8 << 20
-    upload_chunks_per_frame: int = 4096
+    upload_chunks_per_frame: int = 1536  # about 2 ms of the main thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,18 +208,16 @@ class Streamer:
     def _admit(self, frame: int) -> Update:
         """Give slots to what has come, as far as this frame's budget goes."""
         now, self._waiting = _within(self._waiting, self.budgets)
-        ids = np.concatenate([a.ids for a in now]) if now else np.empty(0, np.uint64)
+        if not now:
+            return self._update(NO_CHANGE, [], NO_CHANGE.publish)
+        ids = np.concatenate([a.ids for a in now])
         packed = [p for a in now for p in a.packed]
+        bits = np.concatenate([a.octants for a in now])
         urgent = np.repeat([a.asked for a in now], [a.ids.size for a in now]).astype(bool)
-        bad = np.sort(np.concatenate([a.bad for a in now])) if now else ids
-        there, held = present(packed)
-        empty = np.delete(ids, there)
-        _, first = np.unique(ids[there], return_index=True)
-        first = np.sort(first)
-        come = [held[i] for i in first.tolist()]
-        change = self.residency.admit(ids[there][first], octants(come), urgent[there][first], frame)
-        nothing = self.residency.publish_empty(np.unique(empty[~contains(bad, empty)]))
-        come = [come[i] for i in change.taken.tolist()]
+        _, once = np.unique(ids, return_index=True)
+        change = self.residency.admit(ids[once], bits[once], urgent[once], frame)
+        nothing = self.residency.publish_empty(np.unique(np.concatenate([a.empty for a in now])))
+        come = [packed[i] for i in once[change.taken].tolist()]
         return self._update(change, come, np.concatenate([change.publish, nothing]))
 
     def _update(self, change: Change, packed: list[Packed], publish: U32) -> Update:
@@ -239,16 +237,24 @@ def _within(waiting: list[Arrivals], budgets: Budgets) -> tuple[list[Arrivals], 
     n_bytes, n_chunks = budgets.upload_bytes_per_frame, budgets.upload_chunks_per_frame
     ordered = sorted(waiting, key=lambda a: not a.asked)
     for i, arrivals in enumerate(ordered):
-        ends = np.cumsum([0 if p is None else len(p) for p in arrivals.packed])
+        ends = np.cumsum(arrivals.sizes)
         n = min(int(np.searchsorted(ends, n_bytes, side="right")), n_chunks)
         if n < len(arrivals.packed):
             n = n if now else max(n, 1)
             return [*now, _part(arrivals, 0, n)], [_part(arrivals, n, None), *ordered[i + 1 :]]
-        n_bytes, n_chunks = n_bytes - int(ends[-1]) if n else n_bytes, n_chunks - n
+        n_bytes, n_chunks = n_bytes - int(arrivals.sizes.sum()), n_chunks - n
         now.append(arrivals)
     return now, []
 
 
 def _part(arrivals: Arrivals, start: int, stop: int | None) -> Arrivals:
+    """A slice of what came; what is empty goes with the first."""
     part = slice(start, stop)
-    return replace(arrivals, ids=arrivals.ids[part], packed=arrivals.packed[part])
+    return replace(
+        arrivals,
+        ids=arrivals.ids[part],
+        packed=arrivals.packed[part],
+        octants=arrivals.octants[part],
+        sizes=arrivals.sizes[part],
+        empty=arrivals.empty if start == 0 else arrivals.empty[:0],
+    )

@@ -44,6 +44,7 @@ def collect(loader, condition, timeout_s=10.0):
     def enough():
         for arrivals in loader.arrivals():
             got.update(zip(arrivals.ids.tolist(), arrivals.packed, strict=True))
+            got.update(dict.fromkeys([*arrivals.empty.tolist(), *arrivals.bad.tolist()]))
             bad.extend(arrivals.bad.tolist())
         return condition(got)
 
@@ -243,6 +244,7 @@ def test_a_hung_region_does_not_keep_the_others(path):
         loader.want(wish([i for i in everything.tolist() if i not in got]))
         for arrivals in loader.arrivals():
             got.update(zip(arrivals.ids.tolist(), arrivals.packed, strict=True))
+            got.update(dict.fromkeys([*arrivals.empty.tolist(), *arrivals.bad.tolist()]))
         return set(others.tolist()) <= set(got)
 
     wait_until(others_came)
@@ -253,6 +255,7 @@ def test_a_hung_region_does_not_keep_the_others(path):
         loader.want(wish([i for i in everything.tolist() if i not in got]))
         for arrivals in loader.arrivals():
             got.update(zip(arrivals.ids.tolist(), arrivals.packed, strict=True))
+            got.update(dict.fromkeys([*arrivals.empty.tolist(), *arrivals.bad.tolist()]))
         return set(got) == set(everything.tolist())
 
     wait_until(all_came)
