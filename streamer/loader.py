@@ -38,6 +38,7 @@ CLOSE_S = 1.0  # how long to wait for reads under way; a hung one is left to its
 STUCK_S = 0.5  # a region that another thread has been reading for so long is left to that thread
 MAX_STAND_INS = 8  # threads that take the place of those that are stuck in a read
 MIN_BATCH = 32
+CHAIN = 4  # chunks that may be read for each that rays asked for: it, and what it leads to
 STEP = 256  # chunks that a thread reads before it looks up: what rays miss should not wait long
 
 
@@ -103,6 +104,7 @@ class Arrivals:
     ids      [N] uint64; packed: N chunks; octants [N] uint8; sizes [N] int64, bytes
     empty    [E] uint64 chunks that turned out to hold nothing
     bad      [B] uint64 chunks that could not be read
+    kept     [K] uint64 resident chunks that the cut goes through: they should not make room for it
     asked    by rays; else they were predicted
     flight   by which they are known to be under way until they are taken
     """
@@ -113,6 +115,7 @@ class Arrivals:
     sizes: I64
     empty: U64
     bad: U64
+    kept: U64
     asked: bool
     flight: int
 
@@ -241,12 +244,29 @@ class Loader:
         part = next(wish.journey.parts)
         if part < self._n_threads:
             cut, _ = wanted(children(*wish.journey.roots), wish.journey.ahead)
-            self._serve(wish, cut[part :: self._n_threads], asked=False)
+            cut = cut[part :: self._n_threads]
+            self._keep(wish, cut, wish.journey.ahead)
+            self._serve(wish, cut, asked=False)
         return part < self._n_threads
+
+    def _keep(self, wish: Wanted, ids: U64, ahead: Sight) -> None:
+        """Name the resident chunks that a cut goes through, before anything comes that may push them out."""
+        kept = [ids[:0]]
+        while ids.size:
+            here, bits = wish.resident.found(ids)
+            kept.append(here)
+            ids, _ = wanted(children(here, bits), ahead)
+        nothing = np.empty(0, np.uint64)
+        flight = next(self._flight_numbers)
+        self._flights[flight] = nothing
+        sizes, bits = np.empty(0, np.int64), np.empty(0, np.uint8)
+        self._done.put(
+            Arrivals(nothing, [], bits, sizes, nothing, nothing, np.concatenate(kept), False, flight)
+        )
 
     def _serve(self, wish: Wanted, ids: U64, asked: bool) -> None:
         """Read chunks, then the children that the view may want, and so on down."""
-        n_room = wish.n_room + (ids.size if asked else 0)
+        n_room = wish.n_room + (CHAIN * ids.size if asked else 0)
         predicted_for = None if asked else wish.journey.ahead
         while ids.size and not self._closing:
             while predicted_for is not None and self._serve_asked():
@@ -275,7 +295,7 @@ class Loader:
         empty = np.delete(ids, there)
         sizes = np.array([len(p) for p in held], np.int64)
         empty = empty[~contains(np.sort(bad), empty)]
-        arrivals = Arrivals(ids[there], held, octants(held), sizes, empty, bad, asked, flight)
+        arrivals = Arrivals(ids[there], held, octants(held), sizes, empty, bad, ids[:0], asked, flight)
         if ids.size:
             self._busy_s[threading.get_ident()] = time.thread_time()
             self._done.put(arrivals)

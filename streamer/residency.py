@@ -84,12 +84,18 @@ class Residency:
         self._touched[slots] = np.maximum(self._touched[slots], frame)
         self._unproved[slots] = False
 
+    def keep(self, ids: U64, frame: int) -> None:
+        """These chunks are about to be used, if they are still here."""
+        slots = self.table.chunks.find(ids)
+        slots = slots[slots != NOWHERE]
+        self._touched[slots] = np.maximum(self._touched[slots], frame)
+
     def asked(self, slots: NDArray[np.integer], octants: NDArray[np.integer], frame: int) -> U64:
         """The children that rays of a frame missed. [N] slots, [N] octants -> [M <= N] uint64
 
         A slot may have got another owner since that frame: what its rays said is then void.
         """
-        keep = self.slots.taken[slots] & (self._since[slots] < frame)
+        keep = self.slots.taken[slots] & (self._since[slots] <= frame)
         level, chunk = chunk_of_id(self.slots.owner[slots[keep]])
         octant = octants[keep].astype(np.int64)[:, None] >> np.arange(3) & 1
         ids = chunk_id(level - 1, chunk * 2 + octant)

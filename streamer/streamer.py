@@ -33,7 +33,7 @@ PINNED_SHARE = 16  # pinned levels may take one in so many slots
 MAX_PINNED = 8192  # chunks: what opening a world may cost at most
 RETRY_S = 2.0  # after which a chunk that failed is tried again, silently
 SPECULATION = 4096  # chunks beyond what was asked that one wish may read
-SPECULATIVE_PERCENT = 60  # of the room that is left: what rays will ask for next must find some
+SPECULATIVE_PERCENT = 80  # of the room that is left: what rays will ask for next must find some
 PREFETCH_FRAMES = 20  # how far ahead a cut is predicted: a third of a second at 60 Hz
 JUMP = 128.0, 0.6  # voxels, radians in one frame: what the old view used is of no use any more
 DRIFT = 32.0, 0.2  # voxels, radians since the last prediction: time for the next
@@ -120,7 +120,7 @@ class Streamer:
         """
         residency = self.residency
         residency.touch(touched, said)
-        self._take_arrivals()
+        self._take_arrivals(frame)
         update = self._admit(frame)
         asked = self._asked(requests, said)
         ahead = extrapolated(self._sight, sight, PREFETCH_FRAMES)
@@ -198,12 +198,15 @@ class Streamer:
     def _gather_rest(self) -> None:
         self._rest = np.sort(np.concatenate([self._rest[:0], *(chunks for _, chunks in self._failed)]))
 
-    def _take_arrivals(self) -> None:
+    def _take_arrivals(self, frame: int) -> None:
         for arrivals in self._loader.arrivals():
             if arrivals.bad.size:
                 self._failed.append((self._clock() + RETRY_S, arrivals.bad))
                 self._gather_rest()
-            self._waiting.append(arrivals)
+            if arrivals.kept.size:
+                self.residency.keep(arrivals.kept, frame)
+            if arrivals.ids.size or arrivals.empty.size:
+                self._waiting.append(arrivals)
 
     def _admit(self, frame: int) -> Update:
         """Give slots to what has come, as far as this frame's budget goes."""
