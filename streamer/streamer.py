@@ -144,12 +144,12 @@ class Streamer:
         one = np.array([chunk], np.uint64)
         if self.residency.table.chunks.find(one)[0] >= 0:
             return ChunkState.RESIDENT
-        if contains(self._rest, one)[0]:
-            return ChunkState.FAILED
         if any((a.ids == one).any() for a in self._waiting):
             return ChunkState.UPLOADING
         if self._loader.is_reading(chunk):
             return ChunkState.READING
+        if any((chunks == one).any() for _, chunks in self._failed):
+            return ChunkState.FAILED
         if self._loader.is_queued(chunk):
             return ChunkState.QUEUED
         return ChunkState.IN_RAM if chunk in self.ram else ChunkState.ABSENT

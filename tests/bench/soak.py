@@ -25,7 +25,7 @@ from small_worlds import VOXEL_M, noise
 from voxtide.app import frame
 from voxtide.app.camera import Pose, look
 from voxtide.app.render.context import open_headless
-from voxtide.app.render.fences import _function
+from voxtide.app.render.native import _function
 from voxtide.app.render.pool import BYTES_PER_SLOT
 from voxtide.app.render.renderer import Renderer, light_of
 from voxtide.app.scene import stream
