@@ -33,7 +33,8 @@ I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
-SWITCH_S = 2e-4  # how long a loader thread may keep the interpreter from the main thread; Python says 5 ms
+SWITCH_S = 2e-4  # how long a loader thread may keep the interpreter from the main thread; Python: 5 ms
+GIVE_WAY_S = 1e-4
 CLOSE_S = 1.0  # how long to wait for reads under way; a hung one is left to its daemon thread
 STUCK_S = 0.5  # a region that another thread has been reading for so long is left to that thread
 MAX_STAND_INS = 8  # threads that take the place of those that are stuck in a read
@@ -144,6 +145,7 @@ class Loader:
         self._reads: dict[int, Read] = {}  # by flight
         self._closing = False
         self._busy_s: dict[int, float] = {}  # thread -> its CPU time; written by it alone
+        self.main_is_busy = False  # set by the main thread while it has work that should not be interrupted
         sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
         self._n_threads, self._threads = n_threads, list[threading.Thread]()
         self._relieved: set[int] = set()  # stuck threads whose place another has taken
@@ -249,8 +251,13 @@ class Loader:
             self._serve(wish, cut, asked=False)
         return part < self._n_threads
 
+    def _give_way(self) -> None:
+        """Wait while the main thread has work for a millisecond or two, or it would take three times that."""
+        while self.main_is_busy and not self._closing:
+            time.sleep(GIVE_WAY_S)
+
     def _keep(self, wish: Wanted, ids: U64, ahead: Sight) -> None:
-        """Name the resident chunks that a cut goes through, before anything comes that may push them out."""
+        """Name the resident chunks that a cut goes through, before any comes that may push them out."""
         kept = [ids[:0]]
         while ids.size:
             here, bits = wish.resident.found(ids)
@@ -271,6 +278,7 @@ class Loader:
         while ids.size and not self._closing:
             while predicted_for is not None and self._serve_asked():
                 pass  # what rays miss now goes before what they may want next
+            self._give_way()
             ids, rest = ids[:STEP], ids[STEP:]
             resident, bits = wish.resident.found(ids)
             flight, fresh = self._claim(ids[~contains(resident, ids)], wish.coming, n_room)
@@ -286,11 +294,13 @@ class Loader:
 
     def _fetch(self, ids: U64, flight: int, asked: bool) -> Arrivals:
         """Read chunks and hand them back."""
+        self._give_way()
         try:
             packed, bad = self._read(ids, flight)
         except BaseException:
             del self._flights[flight]
             raise
+        self._give_way()
         there, held = present(packed)
         empty = np.delete(ids, there)
         sizes = np.array([len(p) for p in held], np.int64)

@@ -46,7 +46,7 @@ class Budgets:
     n_slots: int  # VRAM
     ram_bytes: int
     upload_bytes_per_frame: int = 8 << 20
-    upload_chunks_per_frame: int = 1536  # about 2 ms of the main thread
+    upload_chunks_per_frame: int = 1024  # below 2 ms of the main thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,15 @@ class Streamer:
         sight              the view that this frame draws
         frame              counts up by one; chunks that come in now are stamped with it
         """
+        self._loader.main_is_busy = True
+        try:
+            return self._step(touched, requests, said, sight, frame)
+        finally:
+            self._loader.main_is_busy = False
+
+    def _step(
+        self, touched: NDArray[np.integer], requests: NDArray[np.void], said: int, sight: Sight, frame: int
+    ) -> Update:
         residency = self.residency
         residency.touch(touched, said)
         self._take_arrivals(frame)
