@@ -209,13 +209,21 @@ class Streamer:
 
     def _take_arrivals(self, frame: int) -> None:
         for arrivals in self._loader.arrivals():
-            if arrivals.bad.size:
-                self._failed.append((self._clock() + RETRY_S, arrivals.bad))
-                self._gather_rest()
+            if arrivals.bad.size or self._failed:
+                self._note_failures(arrivals)
             if arrivals.kept.size:
                 self.residency.keep(arrivals.kept, frame)
             if arrivals.ids.size or arrivals.empty.size:
                 self._waiting.append(arrivals)
+
+    def _note_failures(self, arrivals: Arrivals) -> None:
+        """Let failed chunks rest. One of which another copy is here, or has come now, has not failed."""
+        here = np.sort(np.concatenate([arrivals.ids, *(a.ids for a in self._waiting)]))
+        bad = arrivals.bad[~contains(here, arrivals.bad)]
+        bad = bad[~contains(self.residency.resident_ids, bad)]
+        failed = [(when, chunks[~contains(here, chunks)]) for when, chunks in self._failed]
+        self._failed = [*failed, (self._clock() + RETRY_S, bad)] if bad.size else failed
+        self._gather_rest()
 
     def _admit(self, frame: int) -> Update:
         """Give slots to what has come, as far as this frame's budget goes."""
