@@ -8,6 +8,8 @@ from small_worlds import VOXEL_M, noise
 from voxtide.streamer.world import open_world
 from worlds import make_world
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):

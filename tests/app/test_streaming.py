@@ -16,6 +16,8 @@ from voxtide.atlas.address import chunk_id, chunk_of_id, parent
 from voxtide.streamer.world import World, open_world
 from worlds import make_world
 
+pytestmark = pytest.mark.slow
+
 SIZE = (64, 36)
 RAM = 1 << 26
 WHAT = (1 << layout.HIT_STEPS_SHIFT) - 1  # of a hit's info: status, level, face

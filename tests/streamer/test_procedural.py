@@ -11,6 +11,8 @@ from voxtide.streamer.island_shape import CENTRE, SEA_Z
 from voxtide.streamer.opening import open_source_of_chunks
 from voxtide.streamer.procedural import ProceduralWorld, Recipe, open_procedural, parse_url
 
+pytestmark = pytest.mark.slow
+
 MIDDLE = np.array([CENTRE, CENTRE, SEA_Z])
 
 

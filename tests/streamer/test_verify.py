@@ -66,6 +66,7 @@ def test_1000_random_bit_flips_are_all_found(tiny):
     assert verify(tiny).ok
 
 
+@pytest.mark.slow
 def test_every_bit_of_manifest_and_root_is_found(tiny):
     for name in ("manifest", "zarr.json"):
         for bit in range(8 * (tiny / name).stat().st_size):

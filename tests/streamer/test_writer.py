@@ -94,6 +94,7 @@ def test_resume_ends_in_the_same_bytes(tmp_path, n_regions):
     assert tree(tmp_path / "w") == tree(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_resume_after_a_journal_cut_anywhere(tmp_path):
     bake(tmp_path / "whole")
     begin(tmp_path / "begun", 2)
@@ -181,6 +182,7 @@ t.bake(Path(sys.argv[2]), t.TASKS[:3], resume=True)
 """
 
 
+@pytest.mark.slow
 def test_a_bake_killed_at_any_file_operation_is_resumed_to_the_same_bytes(tmp_path):
     bake(tmp_path / "whole", TASKS[:3])
     here = os.path.dirname(__file__)

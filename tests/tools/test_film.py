@@ -12,6 +12,8 @@ from voxtide.app.camera import Pose
 from voxtide.tools import film
 from voxtide.tools.cli import main
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = (64, 36)
 AT = "8,3,1.7,60,0"

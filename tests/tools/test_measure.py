@@ -17,6 +17,8 @@ from voxtide.tools.measure.opening import open_measured
 from voxtide.tools.measure.rig import Setup, open_rig
 from worlds import make_world
 
+pytestmark = pytest.mark.slow
+
 SIZE = ("--size", "48x32")
 PROFILE_FIELDS = {
     *("machine", "gl_renderer", "frames", "frame_ms", "gpu_ms", "stream_main_ms", "read_bytes"),
