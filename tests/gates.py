@@ -1,6 +1,7 @@
 """Sources whose reads a test lets through one by one, and small worlds held in memory."""
 
 import threading
+import time
 
 import numpy as np
 from voxtide.atlas import address
@@ -55,11 +56,12 @@ class Gated:
         self.gate.release()
 
 
-def wait_until(condition, timeout_s=10.0):
-    """Wait for something that threads bring about. AssertionError if it does not come."""
-    until = threading.Event()
-    for _ in range(int(timeout_s / 0.002)):
-        if condition():
-            return
-        until.wait(0.002)
-    raise AssertionError("it did not come")
+def wait_until(condition, timeout_s=60.0):
+    """Wait for something that threads bring about. AssertionError if it does not come.
+
+    The limit is for what never comes: on a machine that is busy with other things a read may take seconds.
+    """
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.002)

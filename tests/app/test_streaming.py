@@ -50,7 +50,7 @@ class Stage:
         return report, self.renderer.read_picture(), self.renderer.read_hits(view)
 
     def settle(self, scene, view):
-        report = frame.settle(self.renderer, scene, view, self.light, timeout_s=10)
+        report = frame.settle(self.renderer, scene, view, self.light, timeout_s=60)
         return report, self.renderer.read_picture(), self.renderer.read_hits(view)
 
 

@@ -251,7 +251,7 @@ def test_a_hung_region_leaves_the_rest_and_closing_is_quick(path):
     film.streamer.close()
     assert time.monotonic() - start < 2.0 and not told
     release.set()
-    wait_until(lambda: not any(t.name.startswith("voxtide-loader") for t in threading.enumerate()))
+    wait_until(lambda: not any(thread.is_alive() for thread in film.streamer._loader._threads))
 
 
 def test_every_move_of_a_chunk_is_legal(memory):
