@@ -35,7 +35,8 @@ KINDS = {Gaussians: "gaussians", Points: "points", Voxels: "voxels"}
 
 def part(batch, rows):
     """Some items of a batch."""
-    return type(batch)(*(getattr(batch, name)[rows] for name in batch.__slots__))
+    columns = (getattr(batch, name) for name in batch.__slots__)
+    return type(batch)(*(None if column is None else column[rows] for column in columns))
 
 
 def source(tmp_path, batch, up="z", name="scene.bin"):

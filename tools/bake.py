@@ -219,7 +219,7 @@ def provenance(source: Source, options: BakeOptions) -> dict[str, Any]:
     used = {name: value for name, value in asdict(options).items() if name != "overwrite"}
     return {
         "file": source.path.name,
-        "xxh3_128": digest(source.path),
+        "xxh3_128": digest(*(source.files or (source.path,))),
         "kind": source.kind,
         "n_items": source.n_items,
         "notes": dict(source.notes),
@@ -227,11 +227,12 @@ def provenance(source: Source, options: BakeOptions) -> dict[str, Any]:
     }
 
 
-def digest(path: Path) -> str:
-    """xxh3-128 of a file's bytes, as hex."""
+def digest(*paths: Path) -> str:
+    """xxh3-128 of the bytes of files one after the other, as hex."""
     state = xxhash.xxh3_128()
-    for block in _blocks(path):
-        state.update(block)
+    for path in paths:
+        for block in _blocks(path):
+            state.update(block)
     return state.hexdigest()
 
 

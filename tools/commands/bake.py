@@ -1,9 +1,10 @@
-"""Turn a scene into a world: Gaussian splats, point clouds or voxel files into chunks at every level.
+"""Turn a scene into a world: splats, points, heights, volumes or voxel files into chunks at every level.
 
 A Gaussian becomes the voxels that its ellipsoid covers. Each voxel adds up the opacity it receives, and is
 kept when that reaches --threshold. Floaters are left out by two rules: Gaussians fainter than --min-opacity,
 and Gaussians whose largest sigma is above --max-scale. Formats: splat .ply of every layout, compressed .ply,
-.splat, .spz; coloured points in .ply and .pcd; MagicaVoxel .vox.
+.splat, .spz, .sog (also its folders); coloured points in .ply, .pcd, .las, .laz, .npz; heights in .dem and
+GeoTIFF; volumes in .npy, .npz, Zarr, .vdb; MagicaVoxel .vox. docs/sources.md says more.
 
 `procedural:island` is a scene without a file: an island of --size-km, another one for each --seed.
 """
@@ -20,7 +21,7 @@ from . import arguments
 PREFIX = "procedural:"
 DEFAULT_SIZE_KM, DEFAULT_SEED = 0.2, 1
 ONLY_SCENES = {  # what only the voxeliser reads, and its defaults
-    "up": "auto", "scale": None, "at": (0.0, 0.0, 0.0), "bounds": None,
+    "up": "auto", "scale": None, "at": (0.0, 0.0, 0.0), "origin": None, "bounds": None,
     "threshold": 0.5, "min_opacity": 0.1, "max_scale": None,
 }  # fmt: skip
 
@@ -43,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="metres per source unit (default 1; a .vox cell is one voxel)",
     )
     add("--at", type=arguments.triple, default=(0.0, 0.0, 0.0), metavar="X,Y,Z", help="move by this, metres")
+    add(
+        "--origin",
+        type=arguments.triple,
+        metavar="X,Y,Z",
+        help="the source's point that comes to lie at --at, in its own units (default 0,0,0; scans and maps "
+        "that lie over 10 km away: whole thousands near them, see `info`; --origin 0,0,0 keeps theirs)",
+    )
     add(
         "--bounds",
         type=arguments.box,
@@ -129,6 +137,7 @@ def _scene(args: argparse.Namespace, show: Progress) -> BakeReport:
         up=args.up,
         scale=args.scale,
         at=args.at,
+        origin=args.origin,
         bounds_m=args.bounds,
         n_levels=args.levels,
         codec=args.codec,

@@ -1,4 +1,4 @@
-"""What every reader gives: a Source, whose batches are Gaussians, Points or Voxels.
+"""What every reader gives: a Source, whose batches are Gaussians, Points, Voxels or Heights.
 
 Every byte is untrusted. The rules that all readers share stand here: limits, the check of a path before it
 is opened, reads that are as long as they were meant to be, and which records are dropped.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -44,6 +44,7 @@ class Points:
 
     positions: NDArray[np.float64]  # [N, 3] source units, source axes
     rgb: NDArray[np.uint8]  # [N, 3] sRGB
+    semantic: NDArray[np.uint32] | None = None  # [N] entity of each, 0: none; named in Source.entities
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -55,14 +56,36 @@ class Voxels:
 
     voxels: NDArray[np.int64]  # [N, 3] source axes
     rgba: NDArray[np.uint8]  # [N, 4] sRGB and coverage, coverage at least 1
+    semantic: NDArray[np.uint32] | None = None  # [N] entity of each, 0: none; named in Source.entities
 
     def __len__(self) -> int:
         return len(self.voxels)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Heights:
+    """A rectangle of a height field: samples [R, C], between them (R - 1) x (C - 1) bilinear patches.
+
+    Sample [r, c] stands at x = corner[0] + (first[1] + c) step[0], y = corner[1] + (first[0] + r) step[1].
+    Corner and step are the same in all batches of a source, so a sample that two batches share stands at
+    exactly one place. Batches share samples along their edges and no patch.
+    """
+
+    heights: NDArray[np.float32]  # [R, C] source units, z; NaN: nothing is known there
+    rgb: NDArray[np.uint8]  # [R, C, 3] sRGB
+    corner: tuple[float, float]  # x, y of the field's sample [0, 0], source units
+    step: tuple[float, float]  # along x, along y; above 0
+    first: tuple[int, int]  # row, column of this rectangle's sample [0, 0] in the field
+
+    def __len__(self) -> int:
+        """How many patches have all four samples."""
+        known = np.isfinite(self.heights)
+        return int((known[1:, 1:] & known[:-1, 1:] & known[1:, :-1] & known[:-1, :-1]).sum())
+
+
 Rows = NDArray[np.void]  # [N] structured records
-Batch = Gaussians | Points | Voxels
-Kind = Literal["gaussians", "points", "voxels"]
+Batch = Gaussians | Points | Voxels | Heights
+Kind = Literal["gaussians", "points", "voxels", "heights"]
 Up = Literal["z", "y", "-y"]
 
 
@@ -84,6 +107,10 @@ class Source:
     up: Up  # the format's convention, not this file's content
     batches: Callable[[int], Iterator[Batch]]
     notes: dict[str, str | int]  # provenance: no absolute paths, no timestamps
+    unit_m: float | None = None  # metres per source unit, where the file says so
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)  # source point that should come to lie at --at
+    entities: dict[int, str] = field(default_factory=dict)  # names of what `semantic` numbers
+    files: tuple[Path, ...] = ()  # all that the scene is made of; empty: `path` alone
 
 
 def file_bytes(path: Path) -> int:
