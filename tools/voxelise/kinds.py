@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bake_options import BakeOptions
-from ..sources.source import Gaussians, Points, Source, Voxels
-from . import gaussians, points, survey, voxels
+from ..sources.source import Gaussians, Heights, Points, Source, Voxels
+from . import gaussians, heights, points, survey, voxels
 from .placement import Placement
 from .sums import Sums
 
@@ -65,6 +65,16 @@ def _voxelise_voxels(batch: Voxels, placement: Placement, limits: None) -> tuple
     return parts, {"cropped": n_cropped}
 
 
+def _survey_heights(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
+    first: Heights = next(iter(batches()))
+    survey.check_heights(source.n_items, first.step, placement)
+
+
+def _voxelise_heights(batch: Heights, placement: Placement, limits: None) -> tuple[Iterable[Sums], Dropped]:
+    parts, n_cropped = heights.voxelise(batch, placement)
+    return parts, {"cropped": n_cropped}
+
+
 KINDS: dict[str, Kind] = {
     "gaussians": Kind(
         _survey_gaussians,
@@ -74,4 +84,5 @@ KINDS: dict[str, Kind] = {
     ),
     "points": Kind(_no_survey, _voxelise_points, lambda summed, options: points.resolve(summed)),
     "voxels": Kind(_survey_voxels, _voxelise_voxels, lambda summed, options: voxels.resolve(summed)),
+    "heights": Kind(_survey_heights, _voxelise_heights, lambda summed, options: heights.resolve(summed)),
 }
