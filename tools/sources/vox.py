@@ -2,8 +2,9 @@
 
 A file is a tree of chunks (id, content bytes, children bytes). SIZE and XYZI come in pairs, one per model. A
 voxel's palette byte i is colour i - 1 of RGBA, or of the default palette; 0 is empty. IMAP only says where
-the editor's window shows a colour, so it changes nothing here. Palette alpha is ignored, as MagicaVoxel does:
-every voxel is solid. Materials are counted, not read. z points up; a cell is a unit.
+the editor's window shows a colour, so it changes nothing here. Palette alpha is ignored, as MagicaVoxel
+does: every voxel is solid. A voxel's palette byte is also its entity (`semantic`), named by the kind of its
+material (MATL) where that is more than diffuse. z points up; a cell is a unit.
 
 A model turns about the corner floor(size / 2), half a cell off its cells' centres. Where visible models
 overlap, the one later in depth-first order wins (MagicaVoxel documents no order). Without a scene graph the
@@ -32,6 +33,7 @@ _MAX_CHUNKS = 1 << 18
 _MAX_SIDE = 2048  # MagicaVoxel's is 256, which is all that a voxel's bytes reach
 _MAX_NODE_BYTES = 1 << 24
 _NODES = ("nTRN", "nGRP", "nSHP")
+_MATERIALS = {f"_{kind}": kind for kind in ("metal", "glass", "emit", "blend", "media", "plastic", "cloud")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class _Parts:
     hidden_layers: set[int] = field(default_factory=set)
     palette: NDArray[np.uint8] | None = None
     n_materials: int = 0
+    kinds: dict[int, str] = field(default_factory=dict)  # palette byte -> kind of its material
 
 
 def open_vox(path: Path) -> s.Source:
@@ -76,7 +79,8 @@ def open_vox(path: Path) -> s.Source:
             for start, count in s.spans(len(keys), n, 32):
                 key = keys[start : start + count]
                 voxels = corner + np.stack([key & 255, key >> 8 & 255, key >> 16], axis=1)
-                yield s.Voxels(voxels, palette[indices[start : start + count]])
+                own = indices[start : start + count]
+                yield s.Voxels(voxels, palette[own], own.astype(np.uint32))
 
     notes: dict[str, str | int] = {
         "format": f"vox v{version}",
@@ -85,7 +89,8 @@ def open_vox(path: Path) -> s.Source:
         "n_materials": parts.n_materials,
         "palette": "default" if parts.palette is None else "own",
     }
-    return s.Source(path, "voxels", n_items, "z", batches, notes)
+    names = {k: f"palette {k}" + (f", {parts.kinds[k]}" if k in parts.kinds else "") for k in range(1, 256)}
+    return s.Source(path, "voxels", n_items, "z", batches, notes, entities=names)
 
 
 def _read_parts(path: Path, at: int, end: int) -> _Parts:
@@ -126,6 +131,12 @@ def _read_parts(path: Path, at: int, end: int) -> _Parts:
                 parts.hidden_layers.add(layer)
         elif kind in ("MATL", "MATT"):
             parts.n_materials += 1
+            if kind == "MATL":
+                reader = _reader(path, body, content, where, _MAX_NODE_BYTES)
+                index, attributes = reader.int32(), reader.pairs()
+                material = _MATERIALS.get(attributes.get("_type", ""))
+                if material:
+                    parts.kinds[index] = material
     return parts
 
 
