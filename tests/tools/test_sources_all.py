@@ -57,8 +57,9 @@ def test_every_file_is_read_or_refused_in_one_line(tmp_path, name):
         return
     assert source.n_items > 0
     if source.n_items <= BAKED_ITEMS and source.kind not in NOT_BAKED:
-        size = extent(source) / 150 * (source.unit_m or 1)
-        report = bake(source, tmp_path / "w", BakeOptions(voxel_size_m=size, scale=source.unit_m or 1.0))
+        unit_m = source.unit_m or 1.0
+        size = unit_m if source.kind == "voxels" else extent(source) / 150 * unit_m
+        report = bake(source, tmp_path / "w", BakeOptions(voxel_size_m=size, scale=unit_m))
         assert report.voxels > 0
 
 
