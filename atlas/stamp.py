@@ -1,12 +1,13 @@
 """When a voxel was last observed, in one byte: a counter that wraps.
 
-Observations are numbered 1, 2, 3 ... The stamp of the n-th is 1 + (n - 1) mod 255; 0 means never, or unknown.
-So stamps go 1 .. 255, 1 .. 255, and two of them are compared as serial numbers (RFC 1982, on a circle of 255):
-the one that is at most 127 steps ahead is the newer. 255 is odd, so no two stamps lie opposite each other.
+Observations are numbered 1, 2, 3 ... The stamp of the n-th is 1 + (n - 1) mod 255; 0 means never, or
+unknown. So stamps go 1 .. 255, 1 .. 255, and two of them are compared as serial numbers (RFC 1982, on a
+circle of 255): the one that is at most 127 steps ahead is the newer. 255 is odd, so no two stamps lie
+opposite each other.
 
 Pairs alone have no order: of three stamps a third of the circle apart, each is newer than another one. What
-compares many therefore needs a reference, `now`: the stamp of the latest observation. Ages then reach 0 .. 254;
-who goes on observing sets stamps that become older than that to 0.
+compares many therefore needs a reference, `now`: the stamp of the latest observation. Ages then reach
+0 .. 254; who goes on observing sets stamps that become older than that to 0.
 """
 
 import numpy as np
@@ -33,7 +34,7 @@ def newer(a: ArrayLike, b: ArrayLike) -> NDArray[np.bool_]:
     """Whether stamp a is newer than b: at most 127 steps ahead; anything is newer than never. [...] uint8."""
     first, second = np.asarray(a, np.int64), np.asarray(b, np.int64)
     ahead = (first - second) % CYCLE
-    known: NDArray[np.bool_] = (1 <= ahead) & (ahead <= CYCLE // 2)
+    known: NDArray[np.bool_] = (ahead >= 1) & (ahead <= CYCLE // 2)
     return np.where((first == NEVER) | (second == NEVER), first > second, known)
 
 
