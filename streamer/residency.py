@@ -112,12 +112,17 @@ class Residency:
         return self.slots.n_free + int(np.count_nonzero(stale & self._may_go()))
 
     def admit(
-        self, ids: U64, octant_bits: U8, urgent: NDArray[np.bool_], frame: int, pin: bool = False
+        self,
+        ids: U64,
+        octant_bits: U8,
+        urgent: NDArray[np.bool_],
+        frame: int,
+        pin: bool | NDArray[np.bool_] = False,
     ) -> Change:
         """Bring chunks in as far as there is room, urgent ones first, coarse before fine.
 
-        ids [N] uint64 (each once), octant_bits [N] uint8, urgent [N] bool. Chunks that are resident
-        already, or whose parent neither is resident nor comes in now, are left out.
+        ids [N] uint64 (each once), octant_bits [N] uint8, urgent [N] bool; pin: these never go. Chunks that
+        are resident already, or whose parent neither is resident nor comes in now, are left out.
         """
         if not ids.size:
             return NO_CHANGE
@@ -133,7 +138,8 @@ class Residency:
             order = _behind_parents(offer, order[kept])
         slots = self.slots.take(ids[order])
         publish = self.table.publish(ids[order], slots)
-        self._enter(slots, publish[:, 0], octant_bits[order], ~urgent[order], frame, pin)
+        self._enter(slots, publish[:, 0], octant_bits[order], ~urgent[order], frame)
+        self._pinned[slots] = np.broadcast_to(pin, ids.shape)[order]
         return Change(withdraw, order, slots, publish, n_evicted)
 
     def publish_empty(self, ids: U64) -> U32:
@@ -172,15 +178,12 @@ class Residency:
             n_evicted += min(old.size, need)
         return np.concatenate(writes), n_evicted
 
-    def _enter(
-        self, slots: I64, at: U32, octant_bits: U8, unproved: NDArray[np.bool_], frame: int, pin: bool
-    ) -> None:
+    def _enter(self, slots: I64, at: U32, octant_bits: U8, unproved: NDArray[np.bool_], frame: int) -> None:
         self.octants[slots] = octant_bits
         self._touched[slots] = self._since[slots] = frame
         self._unproved[slots] = unproved
         self._n_children[slots] = 0
         self._at[slots] = at
-        self._pinned[slots] = pin
         np.add.at(self._n_children, self._parents_of(slots), 1)
 
     def _parents_of(self, slots: I64) -> I64:

@@ -18,9 +18,10 @@ from ..atlas.layout import MIN_PINNED_LEVEL
 from ..atlas.page_table import RootGrid, root_grid
 from .chunk_source import ChunkSource
 from .chunk_state import ChunkState
-from .descent import children, octants, present
+from .descent import children, octants
 from .errors import WorldError
 from .loader import Arrivals, Journey, Loader, Resident, Wanted
+from .pins import read_known
 from .ram_tier import RamTier
 from .residency import NO_CHANGE, Change, Residency
 from .view import Sight, extrapolated, has_moved
@@ -84,6 +85,7 @@ class Streamer:
         self._failed: list[tuple[float, U64]] = []  # when these chunks may be tried again, soonest first
         self._rest = np.empty(0, np.uint64)  # all of them, sorted
         self._known_bad: set[tuple[str, str | None]] = set()  # told already
+        self._lost = np.empty(0, np.uint64)  # should have been pinned, and could not be read so far
         self._pins: tuple[U64, NDArray[np.uint8]] = (np.empty(0, np.uint64), np.empty(0, np.uint8))
         self._sight: Sight | None = None
         self._journey = Journey(None, None, self._pins)
@@ -96,18 +98,25 @@ class Streamer:
         """
         limit = max(self.root.n_chunks, min(self.budgets.n_slots // PINNED_SHARE, MAX_PINNED))
         ids, packed = np.empty(0, np.uint64), list[Packed]()
-        level_ids = self.root.ids
-        while level_ids.size and ids.size + level_ids.size <= limit:
-            there, held = present(self._source.read_many(level_ids, self._told))
-            ids = np.concatenate([ids, level_ids[there]])
-            packed += held
-            if int(chunk_of_id(level_ids[:1])[0][0]) <= MIN_PINNED_LEVEL:
+        known = read_known(self._source, self.root.ids, self._told)
+        nothing = self.residency.publish_empty(known.empty)
+        while True:
+            ids = np.concatenate([ids, known.ids])
+            packed += known.packed
+            self._lost = np.concatenate([self._lost, known.unknown])
+            below = children(known.ids, octants(known.packed))
+            level = chunk_of_id(below)[0]
+            if not below.size or level[0] < MIN_PINNED_LEVEL or ids.size + below.size > limit:
                 break
-            level_ids = children(level_ids[there], octants(held))
+            known = read_known(self._source, below, self._told)
+        if self._lost.size:
+            self._failed.append((self._clock() + RETRY_S, self._lost))
+            self._gather_rest()
         bits = octants(packed)
         change = self.residency.admit(ids, bits, np.ones(ids.size, bool), frame=0, pin=True)
         self._pins = ids[change.taken], bits[change.taken]
-        return self._update(change, [packed[i] for i in change.taken.tolist()], change.publish)
+        come = [packed[i] for i in change.taken.tolist()]
+        return self._update(change, come, np.concatenate([change.publish, nothing]))
 
     def update(
         self, touched: NDArray[np.integer], requests: NDArray[np.void], said: int, sight: Sight, frame: int
@@ -188,6 +197,8 @@ class Streamer:
         """The chunks that rays missed, widest in pixels first, without those that rest after a failure."""
         order = np.argsort(-requests["error"], kind="stable")
         ids = self.residency.asked(requests["slot"][order], requests["octant"][order], said)
+        if self._lost.size:  # no ray can ask for them
+            ids = np.concatenate([self._lost, ids[~np.isin(ids, self._lost)]])
         resting = self._resting()
         return ids[~contains(resting, ids)] if resting.size else ids
 
@@ -235,8 +246,14 @@ class Streamer:
         bits = np.concatenate([a.octants for a in now])
         urgent = np.repeat([a.asked for a in now], [a.ids.size for a in now]).astype(bool)
         _, once = np.unique(ids, return_index=True)
-        change = self.residency.admit(ids[once], bits[once], urgent[once], frame)
-        nothing = self.residency.publish_empty(np.unique(np.concatenate([a.empty for a in now])))
+        empty = np.unique(np.concatenate([a.empty for a in now]))
+        change = self.residency.admit(
+            ids[once], bits[once], urgent[once], frame, np.isin(ids[once], self._lost)
+        )
+        nothing = self.residency.publish_empty(empty)
+        if self._lost.size:
+            found = np.concatenate([ids[once][change.taken], empty])
+            self._lost = self._lost[~np.isin(self._lost, found)]
         come = [packed[i] for i in once[change.taken].tolist()]
         return self._update(change, come, np.concatenate([change.publish, nothing]))
 

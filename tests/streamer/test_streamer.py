@@ -355,3 +355,24 @@ def test_the_books_are_right_at_a_hundred_thousand_chunks(source):
     below = level < residency.table.root.level
     assert (residency.table.chunks.find(chunk_id(level[below] + 1, parent(at[below]))) >= 0).all()
     assert (residency.owners[residency.table.chunks.slots] == ids).all()
+
+
+def test_a_root_chunk_that_fails_is_asked_for_again_and_pinned_when_it_comes(memory):
+    clock, told = Clock(), []
+    failing = FailsNow(memory)
+    failing.fails = True
+    film = open_film(failing, len(memory.chunks), clock=clock, on_bad=told.append)
+    assert film.streamer.residency.n_resident == 0
+    for _ in range(5):
+        film.draw(HERE)
+    failing.fails = False
+    clock.now += RETRY_S + 0.1
+    film.settle(HERE, lambda film: film.streamer.residency.n_resident > 0)
+    film.settle(HERE)
+    assert len(told) == 1
+    residency = film.streamer.residency
+    there = [i for i in memory.root.ids.tolist() if i in memory.chunks]
+    assert residency._pinned[residency.table.chunks.find(np.array(there, np.uint64))].all()
+    empty = [e for e in residency.table.entries[: memory.root.n_chunks] if e == layout.ENTRY_EMPTY]
+    assert len(empty) == memory.root.n_chunks - len(there)
+    film.streamer.close()
