@@ -44,7 +44,7 @@ Progress = Callable[[str, int, int], None]  # stage, done, total
 
 @dataclass(frozen=True, slots=True)
 class BakeReport:
-    """What a bake made. bytes are those of the region files; bits_per_voxel spread them over level 0."""
+    """What a bake made. bytes are those of the colour's region files, bits_per_voxel these over level 0."""
 
     voxels: int
     chunks: list[int]  # per level
@@ -54,6 +54,7 @@ class BakeReport:
     peak_rss_bytes: int  # of the whole process
     dropped: dict[str, int] = field(default_factory=dict)  # items, by reason
     stages_s: dict[str, float] = field(default_factory=dict)
+    plane_bytes: int = 0  # of the attributes' region files
 
 
 def quiet(stage: str, done: int, total: int) -> None:
@@ -92,7 +93,7 @@ def bake(source: Source, out: Path, options: BakeOptions, progress: Progress = q
     except OSError as error:  # somebody else's files, a full disk, no permission
         raise UserError(f"cannot write {shown(out)}: {shown(error.strerror or error)}") from error
     ended = time.perf_counter()
-    n_bytes = sum(file.n_bytes for r in records for file in r.files)
+    n_bytes = sum(r.n_bytes for r in records)
     return BakeReport(
         voxels=len(level),
         chunks=[sum(r.n_chunks for r in records if r.level == k) for k in range(n_levels)],
@@ -102,6 +103,7 @@ def bake(source: Source, out: Path, options: BakeOptions, progress: Progress = q
         peak_rss_bytes=peak_rss_bytes(),
         dropped=dropped,
         stages_s={"voxelise": summed_at - began, "write": ended - summed_at},
+        plane_bytes=sum(p.n_bytes for r in records for p in r.planes),
     )
 
 
