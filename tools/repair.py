@@ -7,40 +7,31 @@ from what the root says. A root that is lost is made anew: from the manifest, th
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..atlas import address, plane
-from ..atlas.chunk import split
-from ..atlas.layout import CHUNK, REGION
-from ..atlas.lod import reduce_sparse
-from ..atlas.lod_planes import reduce_plane
+from ..atlas import plane
+from ..atlas.layout import MAX_LEVEL
 from ..atlas.stamp import stamp_of
-from ..streamer import files, metadata, planes, region_file
+from ..streamer import files, metadata
 from ..streamer.codec import LEVELS
 from ..streamer.contents import check_files, read_manifest, read_meta
 from ..streamer.errors import WorldError
-from ..streamer.manifest import MANIFEST_KEY, MAX_MANIFEST_BYTES, Manifest, Region, RegionRecord, digest_of
+from ..streamer.manifest import MANIFEST_KEY, MAX_MANIFEST_BYTES, Manifest, digest_of
 from ..streamer.metadata import ROOT_KEY, WorldMeta
 from ..streamer.verify import VerifyReport, scrub, verify
 from ..streamer.world import World
 from . import mend
-from .bake import accumulate, provenance, quiet, resolve
-from .bake_options import BakeOptions, checked, place
+from .bake import provenance, quiet
+from .bake_options import BakeOptions, checked
 from .errors import UserError, shown
-from .pyramid import Levels, bounds_of, plane_regions_of, regions_of
+from .rebake import bounds_in, cropped_to, encoded, from_below
 from .sources.source import Source
 from .voxelise.kinds import KINDS
 
-I64 = NDArray[np.int64]
-U8 = NDArray[np.uint8]
 MAX_TOLD = 2000  # characters of recorded options in a message
-Finest = Callable[[Region], tuple[I64, U8, Levels]]  # region of level 0 -> voxels, rgba, attributes
 Progress = Callable[[str, int, int], None]
 
 
@@ -75,15 +66,15 @@ def repair(
     for done, record in enumerate(sorted(todo, key=lambda r: (r.level, r.region))):
         progress("repair", done, len(todo))
         try:
-            made = finest(record.region) if record.level == 0 else _from_below(world, record)
+            made = finest(record.region) if record.level == 0 else from_below(world, record)
         except UserError:  # nothing is there, or nothing fits
             raise _differs(path, record.key, is_draft) from None
-        for file, data in _encoded(record, made, meta):
+        for file, data in encoded(record, made, meta):
             if file.key in damaged:
                 _write(path, file.key, data, file.digest, is_draft)
                 repaired.append(file.key)
     if is_draft:
-        meta = replace(meta, bounds_voxels=_bounds(world))
+        meta = replace(meta, bounds_voxels=bounds_in(world))
     repaired += _write_metadata(path, manifest, meta, is_draft)
     progress("repair", len(todo), len(todo))
     return RepairReport(tuple(repaired), verify(path))
@@ -143,7 +134,7 @@ def _root(
         repaired.append(ROOT_KEY)
         return read_meta(path, manifest), False
     options = checked(options_of(dict(lost_options)), source)
-    n_levels = sum(f.key == metadata.array_key(k) for f in manifest.files for k in range(16))
+    n_levels = sum(f.key == metadata.array_key(k) for f in manifest.files for k in range(MAX_LEVEL + 1))
     held = {p.plane for r in manifest.regions for p in r.planes}
     now = int(stamp_of(source.n_items)) if KINDS[source.kind].observes else 0
     draft = WorldMeta(
@@ -192,91 +183,7 @@ def options_of(recorded: Any) -> BakeOptions:
         ) from None
 
 
-# What a region must hold ---------------------------------------------------------------------------
-
-
-def cropped_to(source: Source, options: BakeOptions) -> Finest:
-    """A function that bakes one region of level 0 and looks at nothing else of the source."""
-    whole = place(source, options)
-    lowest, highest = whole.crop()
-
-    def finest(region: Region) -> tuple[I64, U8, Levels]:
-        low = np.maximum(np.array(region) * REGION, lowest)
-        high = np.minimum((np.array(region) + 1) * REGION, highest)
-        # Back to metres: `crop` rounds them to the same voxels, as it looks at centres.
-        corners = [tuple((corner * whole.voxel_size_m).tolist()) for corner in (low, high)]
-        placement = replace(whole, bounds_m=(corners[0], corners[1]))
-        summed, attributes, dropped = accumulate(source, placement, options, quiet)
-        voxels, rgba = resolve(summed, source, options, dropped)
-        return voxels, rgba, attributes.planes(voxels)
-
-    return finest
-
-
-def _from_below(world: World, record: RegionRecord) -> tuple[I64, U8, Levels]:
-    """A coarse region out of the up to eight below it. WorldError if one of those is damaged still."""
-    corners = (
-        tuple(2 * c + s for c, s in zip(record.region, step, strict=True)) for step in np.ndindex(2, 2, 2)
-    )
-    below = [r for x, y, z in corners if (r := world.region_at(record.level - 1, (x, y, z)))]
-    voxels, rgba = (np.concatenate(part) for part in zip(*map(world_voxels(world), below), strict=True))
-    attributes: Levels = {}
-    for name in world.meta.planes:
-        parts = [_plane_voxels(world, p) for r in below for p in r.planes if p.plane == name]
-        if parts:
-            at, values = (np.concatenate(part) for part in zip(*parts, strict=True))
-            attributes[name] = reduce_plane(name, at, values, world.meta.now)
-    return *reduce_sparse(voxels, rgba), attributes
-
-
-def world_voxels(world: World) -> Callable[[RegionRecord], tuple[I64, U8]]:
-    """Region -> its voxels [N, 3] at its level and their rgba [N, 4]."""
-
-    def read(record: RegionRecord) -> tuple[I64, U8]:
-        region = world.read_region(record)
-        parts = [split(packed) for packed in region.packed]
-        at = [_voxels(c, occupied) for c, (occupied, _) in zip(region.chunks, parts, strict=True)]
-        return np.concatenate(at), np.concatenate([rgba for _, rgba in parts])
-
-    return read
-
-
-def _plane_voxels(world: World, record: RegionRecord) -> tuple[I64, plane.Values]:
-    def refuse(error: WorldError) -> None:
-        raise error
-
-    chunks, packed = planes.read_region(world, record, refuse)
-    parts = [plane.split(record.plane, p) for p in packed]
-    at = [_voxels(c, held) for c, (held, _) in zip(chunks, parts, strict=True)]
-    return np.concatenate(at), np.concatenate([values for _, values in parts])
-
-
-def _voxels(chunk: I64, occupied: NDArray[np.bool_]) -> I64:
-    return address.local_of_mask_index(np.flatnonzero(occupied)) + chunk * CHUNK
-
-
-def _bounds(world: World) -> tuple[Region, Region]:
-    read = world_voxels(world)
-    corners = [np.array(bounds_of(read(r)[0])) for r in world.regions if r.level == 0]
-    low, high = np.min([c[0] for c in corners], axis=0), np.max([c[1] for c in corners], axis=0)
-    return (int(low[0]), int(low[1]), int(low[2])), (int(high[0]), int(high[1]), int(high[2]))
-
-
 # Writing -------------------------------------------------------------------------------------------
-
-
-def _encoded(
-    record: RegionRecord, made: tuple[I64, U8, Levels], meta: WorldMeta
-) -> Iterable[tuple[RegionRecord, bytes]]:
-    """The files of a region: the record of each, and the bytes that were made for it."""
-    voxels, rgba, attributes = made
-    held = plane_regions_of(attributes).get(record.region, {})
-    for region, morton, packed in regions_of(voxels, rgba):
-        if region == record.region:
-            yield record, region_file.encode(morton, packed, meta.codec)
-    for file in record.planes:
-        if file.plane in held:
-            yield file, planes.encode_region(file.plane, held[file.plane], meta.codec)[0]
 
 
 def _write(path: Path, key: str, data: bytes, wanted: str, is_draft: bool) -> None:

@@ -261,7 +261,7 @@ def test_a_real_scan_of_points(tmp_path):
 
 
 def test_stamps_of_observations_come_back(tmp_path, monkeypatch):
-    """Points one by one stand for frames: each is an observation, and most lie outside the crop of a repair."""
+    """Points one by one stand for frames: each an observation, most of them outside of a repair's crop."""
     one_by_one = replace(
         kinds.KINDS["points"],
         observes=True,
