@@ -9,7 +9,7 @@ import bakery
 import numpy as np
 import pytest
 from attributes import make_attributed, plane_levels, some_attributes
-from voxtide.atlas import plane
+from voxtide.atlas import address, plane
 from voxtide.streamer import manifest as mf
 from voxtide.streamer import metadata
 from voxtide.streamer.errors import WorldError
@@ -175,6 +175,21 @@ def test_a_sealed_lie_is_one_error(tmp_path, packed, what, codec):
     sealed_with(world.path, key, data)
     (bad,) = verify(world.path).bad
     assert bad.file == key and (what in bad.what or "outside 14.." in bad.what)
+
+
+def test_a_good_file_that_the_manifest_does_not_name(tmp_path):
+    """Right checksums, right size, right counts, another value: only the digest tells."""
+    values = {"semantic": (np.array([[3, 3, 3]]), np.array([5], np.uint32))}
+    world = make_attributed(tmp_path / "w", np.array([[3, 3, 3]]), np.full((1, 4), 7, np.uint8), values)
+    record = world.regions[0].planes[0]
+    packed = plane.pack_sorted(
+        "semantic", np.array([address.mask_index([3, 3, 3])]), np.array([6], np.uint32)
+    )
+    data = assemble(packed[0], encode_planes(packed[1], world.meta.codec))
+    assert len(data) == record.n_bytes
+    (world.path / record.key).write_bytes(data)
+    (bad,) = verify(world.path).bad
+    assert bad.file == record.key and "not the file that the manifest names" in bad.what
 
 
 def test_manifest_lines_with_planes_have_one_spelling():

@@ -15,7 +15,8 @@ from voxtide.streamer.world import open_world
 from voxtide.tools import cli, mend
 from voxtide.tools.bake import BakeOptions, bake
 from voxtide.tools.errors import UserError
-from voxtide.tools.repair import repair
+from voxtide.tools.rebake import cropped_to
+from voxtide.tools.repair import checked_source, repair
 from voxtide.tools.sources import open_source
 from voxtide.tools.voxelise import kinds, points
 from voxtide.tools.voxelise.semantic import rows_of
@@ -161,6 +162,14 @@ def test_wrong_options_for_a_lost_root_change_nothing(copy, source, lost):
     assert bakery.file_bytes(copy) == before
     with pytest.raises(UserError, match="no such options"):
         repair(copy, source, {"voxelsize": 1})
+
+
+def test_a_region_is_baked_from_what_falls_into_it(original, source):
+    options = checked_source(open_world(original).meta, source)
+    for record in open_world(original).regions[:8]:
+        voxels, rgba, attributes = cropped_to(source, options)(record.region)
+        assert (voxels >> 8 == record.region).all() and len(voxels) == len(rgba) == record.n_voxels
+        assert (attributes["semantic"][0] >> 8 == record.region).all()
 
 
 def test_another_source_is_refused(copy, tmp_path, source):
