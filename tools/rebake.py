@@ -1,6 +1,6 @@
 """What a region of a world must hold: of level 0 by the source, cropped to it; else by the level below it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -51,13 +51,18 @@ def from_below(world: World, record: RegionRecord) -> Made:
     )
     below = [r for x, y, z in corners if (r := world.region_at(record.level - 1, (x, y, z)))]
     voxels, rgba = (np.concatenate(part) for part in zip(*map(_color_voxels(world), below), strict=True))
+    return *reduce_sparse(voxels, rgba), planes_from_below(world, below)
+
+
+def planes_from_below(world: World, below: Sequence[RegionRecord]) -> Levels:
+    """A coarse region's attributes out of the regions below it: voxels one level up, and their values."""
     attributes: Levels = {}
     for name in world.meta.planes:
         parts = [_plane_voxels(world, p) for r in below for p in r.planes if p.plane == name]
         if parts:
             at, values = (np.concatenate(part) for part in zip(*parts, strict=True))
             attributes[name] = reduce_plane(name, at, values, world.meta.now)
-    return *reduce_sparse(voxels, rgba), attributes
+    return attributes
 
 
 def _color_voxels(world: World) -> Callable[[RegionRecord], tuple[I64, U8]]:

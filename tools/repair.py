@@ -100,7 +100,7 @@ def _manifest(path: Path, repaired: list[str]) -> Manifest:
             f"{shown(path)}: {why}. Only the manifest says what every other file must be, so nothing can be "
             f"repaired: bake again with --overwrite{_recorded(path)}"
         )
-    files.write_file(path, MANIFEST_KEY, whole)
+    _write(path, MANIFEST_KEY, whole, digest_of(whole), False)
     repaired.append(MANIFEST_KEY)
     return read_manifest(path)
 
@@ -130,7 +130,7 @@ def _root(
     except WorldError:
         whole = None
     if whole is not None:
-        files.write_file(path, ROOT_KEY, whole)
+        _write(path, ROOT_KEY, whole, digest_of(whole), False)
         repaired.append(ROOT_KEY)
         return read_meta(path, manifest), False
     options = checked(options_of(dict(lost_options)), source)
