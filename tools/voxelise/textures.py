@@ -1,14 +1,9 @@
-"""Colours from a texture, at the level whose texels are about as wide as a voxel: so nothing sparkles.
-
-Levels are averaged in linear light. Where alpha cuts holes, colours are weighted by alpha (what is cut away
-does not bleed in), and each level has the cutoff that leaves as large a share of it as of level 0 (I. Castano,
-"Computing Alpha Mipmaps", 2010), because averaged leaves would otherwise thin out and vanish.
-"""
+"""Colours from a texture, at the level whose texels are about as wide as a voxel: so nothing sparkles."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...atlas.lod import LINEAR_OF_SRGB, SRGB_OF_LINEAR
+from ...atlas.lod import LINEAR_OF_SRGB
 from ..sources.source import Texture, Wrap
 
 F32 = NDArray[np.float32]
@@ -16,47 +11,6 @@ F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 
 LINEAR = (LINEAR_OF_SRGB / 65535).astype(np.float32)  # of an sRGB byte, 0..1
-ROWS = 256  # of a texture that are halved at a time
-
-
-def pyramid(pixels: U8, cutoff: float = 0.0, wrap: tuple[Wrap, Wrap] = ("repeat", "repeat")) -> Texture:
-    """Pixels [h, w, 4] sRGB and alpha -> the texture at every size; cutoff 0: alpha means nothing."""
-    levels = [pixels]
-    while max(levels[-1].shape[:2]) > 1:
-        levels.append(halved(levels[-1], cutoff > 0))
-    cutoffs = tuple(_cutoff(level, levels[0], cutoff) for level in levels) if cutoff > 0 else ()
-    return Texture(tuple(levels), cutoffs, wrap)
-
-
-def halved(level: U8, by_alpha: bool) -> U8:
-    """The mean of every 2 x 2 texels; an odd last row or column counts twice."""
-    even = np.pad(level, ((0, level.shape[0] % 2), (0, level.shape[1] % 2), (0, 0)), mode="edge")
-    out = np.empty((even.shape[0] // 2, even.shape[1] // 2, 4), np.uint8)
-    for at in range(0, len(out), ROWS):
-        rows = even[2 * at : 2 * (at + ROWS)]
-        four = [rows[y::2, x::2] for y in (0, 1) for x in (0, 1)]
-        alpha = sum(t[..., 3].astype(np.int64) for t in four)
-        weights = [np.where(alpha > 0, t[..., 3], 1) if by_alpha else 1 for t in four]
-        total = np.asarray(sum(weights))[..., None]
-        light = sum(
-            LINEAR_OF_SRGB[t[..., :3]].astype(np.int64) * np.asarray(w)[..., None]
-            for t, w in zip(four, weights, strict=True)
-        )
-        out[at : at + ROWS, :, :3] = SRGB_OF_LINEAR[(2 * light + total) // (2 * total)]
-        out[at : at + ROWS, :, 3] = (alpha + 2) // 4
-    return out
-
-
-def _cutoff(level: U8, finest: U8, cutoff: float) -> float:
-    """The alpha above which lies the same share of this level as of the finest above `cutoff`."""
-    if level is finest:
-        return cutoff
-    hidden = float((finest[..., 3] < cutoff * 255).mean())
-    alphas = np.sort(level[..., 3], axis=None)
-    place = int(round(hidden * alphas.size))
-    if place >= alphas.size:
-        return 2.0  # nothing of it is seen
-    return max(float(alphas[place]) - 0.5, 0.5) / 255
 
 
 def sampled(texture: Texture, uv: F64, texels_per_voxel: F32, alpha: F32) -> tuple[F32, NDArray[np.bool_]]:

@@ -1,8 +1,8 @@
 """Triangles to voxels: every voxel that a triangle touches, so that nothing is lost and no ray slips through.
 
-A voxel is the half-open cube [i, i + 1)^3. Solid is every voxel that holds a point of a triangle, found by the
-separating axis test (T. Akenine-Moller, "Fast 3D Triangle-Box Overlap Testing", 2001), which is exact for two
-convex bodies. Its 13 axes are taken as intervals. With w the axis along which the normal is longest:
+A voxel is the half-open cube [i, i + 1)^3. Solid is every voxel that holds a point of a triangle, found by
+the separating axis test (T. Akenine-Moller, "Fast 3D Triangle-Box Overlap Testing", 2001), which is exact for
+two convex bodies. Its 13 axes are taken as intervals. With w the axis along which the normal is longest:
 
     the 3 faces of the box      rows and cells are only counted inside the triangle's bounding box
     edges x the axis w          a row (slab of one voxel along v) cuts the triangle: an interval along u
