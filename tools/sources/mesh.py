@@ -32,7 +32,7 @@ PLAIN = (float(LINEAR[GREY]),) * 3 + (1.0,)  # linear light and alpha of what ha
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """F triangles of one material. Colours are linear light and alpha; they multiply each other and the texture."""
+    """F triangles of one material. Colours are linear light and alpha; they multiply each other."""
 
     positions: NDArray[np.floating]  # [V, 3] source units
     faces: NDArray[np.integer]  # [F, 3]
@@ -131,5 +131,7 @@ def joined(parts: list[Triangles]) -> Triangles:
     """Triangles of one material as one batch."""
     if len(parts) == 1:
         return parts[0]
-    arrays = (np.concatenate([getattr(p, name) for p in parts]) for name in ("positions", "colours", "uv"))
-    return Triangles(*arrays, parts[0].texture, parts[0].cutoff)
+    positions, colours, uv = (
+        np.concatenate([getattr(p, name) for p in parts]) for name in ("positions", "colours", "uv")
+    )
+    return Triangles(positions, colours, uv, parts[0].texture, parts[0].cutoff)

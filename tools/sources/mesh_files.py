@@ -1,11 +1,11 @@
-"""Meshes that trimesh reads: `.obj`, `.stl`, `.off` and `.ply` with faces. Materials, colours and pictures are ours.
+"""Meshes that trimesh reads: `.obj`, `.stl`, `.off` and `.ply` with faces.
 
 Up axis: obj y, as modelling programs write it; stl, off and ply z. No file says it, hence `--up`. A unit is a
-metre, hence `--scale`. Polygons become triangles. Colour: an OBJ's map_Kd, else its Kd (taken as sRGB, as viewers do;
-Kd does not tint a map_Kd: exporters write one that nobody sees); vertex or face colours; else light grey. An
-OBJ without any material but with UVs takes the picture beside it whose name begins with the same word,
-if there is just one (spot_triangulated.obj, spot_texture.png). Alpha is ignored. A .mtl or a picture that is missing is noted,
-and the mesh stays grey there.
+metre, hence `--scale`. Polygons become triangles. Colour: an OBJ's map_Kd, else its Kd (taken as sRGB, as
+viewers do; Kd does not tint a map_Kd: exporters write one that nobody sees); else vertex or face colours;
+else light grey. An OBJ without any material but with UVs takes the picture beside it whose name begins with
+the same word, if there is just one (spot_triangulated.obj, spot_texture.png). Alpha is ignored. A .mtl or a
+picture that is missing is noted, and the mesh is grey there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from .source import Texture, Up
 UPS: dict[str, Up] = {".obj": "y", ".stl": "z", ".off": "z", ".ply": "z"}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tga", ".tif", ".tiff")
 MAX_MTL_BYTES = 1 << 24
-MTL_OPTION = re.compile(r"\s*-[a-zA-Z]+((\s+[-+0-9.eE]+)+|\s+(on|off|[rgbmlz]))\s+")  # before a map's file name
+MTL_OPTION = re.compile(
+    r"\s*-[a-zA-Z]+((\s+[-+0-9.eE]+)+|\s+(on|off|[rgbmlz]))\s+"
+)  # before a map's file name
 WHITE = (1.0, 1.0, 1.0, 1.0)
 
 
@@ -86,9 +88,7 @@ def open_mesh(path: Path) -> s.Source:
     trimesh = trimesh_module()
     files = Beside(path)
     try:
-        scene = trimesh.load_scene(
-            io.BytesIO(data), file_type=kind[1:], resolver=files, process=False, maintain_order=True
-        )
+        scene = trimesh.load_scene(io.BytesIO(data), file_type=kind[1:], resolver=files, process=False)
         found = [scene.geometry[name] for name in sorted(scene.geometry)]
         found = [g for g in found if isinstance(g, trimesh.Trimesh) and len(g.faces)]
     except UserError:
@@ -167,8 +167,9 @@ def part_of(
         return Part(positions, faces, from_top, WHITE, texture=textures[name])
     diffuse = diffuse_of(geometry)
     if diffuse is not None:
-        light = mesh.LINEAR[np.rint(np.clip(np.nan_to_num(diffuse), 0, 1) * 255).astype(np.uint8)]
-        return Part(positions, faces, factor=(*map(float, light), 1.0))
+        srgb = np.rint(np.clip(np.nan_to_num(diffuse), 0, 1) * 255).astype(np.uint8)
+        red, green, blue = mesh.LINEAR[srgb].tolist()
+        return Part(positions, faces, factor=(red, green, blue, 1.0))
     kind = getattr(geometry.visual, "kind", None)
     if kind == "vertex":
         colours = mesh.linear(_bytes(geometry.visual.vertex_colors, len(positions)))
@@ -182,5 +183,7 @@ def part_of(
 def _bytes(colours: Any, n: int) -> NDArray[np.uint8]:
     found = np.asarray(colours)
     if found.dtype != np.uint8 or found.shape != (n, 4):
-        raise UserError(f"a mesh of {n:,} has colours of shape {found.shape}: expected one of four bytes each")
+        raise UserError(
+            f"a mesh of {n:,} has colours of shape {found.shape}: expected one of four bytes each"
+        )
     return found

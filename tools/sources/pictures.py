@@ -1,7 +1,7 @@
 """Pictures on triangles: found beside the scene, decoded within limits, halved down to one texel.
 
-Levels are averaged in linear light. Where alpha cuts holes, colours are weighted by alpha, so that what is cut
-away does not bleed in, and each level has the cutoff that leaves as large a share of it as of level 0
+Levels are averaged in linear light. Where alpha cuts holes, colours are weighted by alpha, so that what is
+cut away does not bleed in, and each level has the cutoff that leaves as large a share of it as of level 0
 (I. Castano, "Computing Alpha Mipmaps", 2010): averaged leaves would otherwise thin out and vanish.
 """
 
@@ -55,10 +55,17 @@ def picture(data: bytes, where: str) -> U8:
                 width, height = image.size
                 if width * height > MAX_TEXELS:
                     raise UserError(
-                        f"{where}: {width} x {height} texels, and {MAX_TEXELS:,} is the limit: make it smaller"
+                        f"{where}: {width} x {height} texels: make it smaller than {MAX_TEXELS:,}"
                     )
                 return np.asarray(image.convert("RGBA"))
-    except (OSError, ValueError, SyntaxError, IndexError, struct.error, Image.DecompressionBombError) as error:
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        IndexError,
+        struct.error,
+        Image.DecompressionBombError,
+    ) as error:
         if data[:12] == b"\xabKTX 20\xbb\r\n\x1a\n":
             raise UserError(f"{where} is a KTX2 texture: export with PNG, JPEG or WebP textures") from None
         raise UserError(f"{where} cannot be decoded: {shown(error)}") from None
@@ -105,7 +112,7 @@ def _cutoff(level: U8, finest: U8, cutoff: float) -> float:
 
 
 def read_beside(scene: Path, name: str, most: int = MAX_PICTURE_BYTES) -> bytes:
-    """The bytes of a file that a scene names; UserError if it is missing, too large or not beside the scene."""
+    """The bytes of a file that a scene names; UserError if it is missing, too large or not beside it."""
     path = beside(scene, name)
     n_bytes = s.file_bytes(path)
     if n_bytes > most:
