@@ -3,7 +3,7 @@
 import numpy as np
 from voxtide.atlas import address, chunk
 from voxtide.streamer.world import open_world
-from voxtide.tools.sources import Gaussians, Points, Source, Voxels
+from voxtide.tools.sources import Gaussians, Points, Source, Triangles, Voxels
 
 
 def gaussians(means, sigmas, opacities=0.9, rotations=(1, 0, 0, 0), rgb=(128, 128, 128)):
@@ -30,12 +30,13 @@ def cells(voxels, rgba=(128, 128, 128, 255)):
     return Voxels(voxels, np.broadcast_to(np.asarray(rgba, np.uint8), (len(voxels), 4)).copy())
 
 
-KINDS = {Gaussians: "gaussians", Points: "points", Voxels: "voxels"}
+KINDS = {Gaussians: "gaussians", Points: "points", Voxels: "voxels", Triangles: "triangles"}
 
 
 def part(batch, rows):
-    """Some items of a batch."""
-    return type(batch)(*(getattr(batch, name)[rows] for name in batch.__slots__))
+    """Some items of a batch; what is not an array belongs to all of them."""
+    fields = (getattr(batch, name) for name in batch.__slots__)
+    return type(batch)(*(f[rows] if isinstance(f, np.ndarray) else f for f in fields))
 
 
 def source(tmp_path, batch, up="z", name="scene.bin"):
