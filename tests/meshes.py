@@ -87,7 +87,7 @@ def bundle(corners, direction, n, rng):
 
 
 def hits(corners, origins, direction, side, up):
-    """Parallel rays and triangles, binned across the rays: (rays [R], triangles [T], distances [R, T]) per bin."""
+    """Parallel rays and triangles, a bin at a time: (rays [R], triangles [T], distances [R, T])."""
     flat = np.stack([corners @ side, corners @ up], axis=-1)
     rays = np.stack([origins @ side, origins @ up], axis=-1)
     low, high = rays.min(0), rays.max(0) + 1e-9
@@ -112,7 +112,7 @@ def cast(corners, origins, direction, side, up):
 
 
 def columns(corners, solid, low, axis):
-    """Where lines through the voxels' centres along an axis cross the mesh: (line [K], place [K, 3]); lines [L, 3]."""
+    """Lines along an axis through voxels' centres: (which cross [K], where [K, 3], their starts [L, 3])."""
     x, y, z = np.eye(3)[[axis, (axis + 1) % 3, (axis + 2) % 3]]
     size = np.array(solid.shape[::-1])
     i, j = np.meshgrid(np.arange(size[(axis + 1) % 3]), np.arange(size[(axis + 2) % 3]), indexing="ij")

@@ -79,7 +79,9 @@ def odd_crossings(shape, low, line, place, start):
     return parity.reshape(shape[2], shape[1], shape[0]).transpose(2, 1, 0)
 
 
-@pytest.mark.parametrize(("name", "corners"), list(closed_meshes()), ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("name", "corners"), list(closed_meshes()), ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_a_closed_mesh_has_no_leak(name, corners):
     inside = assert_no_leak(corners)
     if not name.startswith(("thin", "sliver")):
@@ -103,7 +105,7 @@ def test_real_meshes_have_no_leak(file, voxel, closed):
 
 
 def shot(corners, n_rays, n_directions, rng):
-    """(true distances, distances to the first voxel, where that is entered [N, 3]) of rays from all around."""
+    """Rays from all around: (true distances, distances to the first voxel, where that is entered [N, 3])."""
     solid, low = meshes.grid_of(meshes.voxelised(meshes.soup(corners)).voxels)
     out = []
     for _ in range(n_directions):
@@ -187,7 +189,9 @@ def test_a_crop_gives_the_same_voxels_as_cutting_after(rng):
     keep = ((whole.voxels >= low) & (whole.voxels < high)).all(1)
     assert np.array_equal(part.voxels, whole.voxels[keep])
     assert np.array_equal(part.weight, whole.weight[keep])
-    _, n_cropped = triangles.voxelise(meshes.soup([np.full((3, 3), 99.0)]), Placement(1, bounds_m=(low, high)))
+    _, n_cropped = triangles.voxelise(
+        meshes.soup([np.full((3, 3), 99.0)]), Placement(1, bounds_m=(low, high))
+    )
     assert n_cropped == 1
 
 

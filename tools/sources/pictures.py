@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ...atlas.lod import LINEAR_OF_SRGB, SRGB_OF_LINEAR
 from ..errors import UserError, shown
@@ -68,6 +68,8 @@ def picture(data: bytes, where: str) -> U8:
     ) as error:
         if data[:12] == b"\xabKTX 20\xbb\r\n\x1a\n":
             raise UserError(f"{where} is a KTX2 texture: export with PNG, JPEG or WebP textures") from None
+        if isinstance(error, UnidentifiedImageError):
+            raise UserError(f"{where} cannot be decoded: expected a {', '.join(FORMATS)} picture") from None
         raise UserError(f"{where} cannot be decoded: {shown(error)}") from None
 
 

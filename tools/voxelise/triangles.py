@@ -76,7 +76,7 @@ def blended(weights: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
 
 
 def nearest(corners: F64, points: F64) -> tuple[F64, F64]:
-    """Points of triangles [P, 3, 3] nearest to points [P, 3] -> (weights of the corners [P, 3], distance^2)."""
+    """A triangle's [P, 3, 3] point nearest to `points` [P, 3] -> (corners' weights [P, 3], distance^2)."""
     edge1, edge2, away = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0], points - corners[:, 0]
     g11, g12, g22 = dot(edge1, edge1), dot(edge1, edge2), dot(edge2, edge2)
     d1, d2 = dot(away, edge1), dot(away, edge2)
