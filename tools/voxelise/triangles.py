@@ -67,39 +67,65 @@ def check_work(batches: Iterable[Triangles], placement: Placement) -> None:
         raise UserError(survey.too_fine(cells, placement.voxel_size_m, placement.voxel_size_m * factor))
 
 
-def blended(weights: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
-    """Weights [P, 3] of the corners, values there [P, 3, C] -> [P, C]."""
-    mixed: NDArray[Any] = weights[:, :1] * values[:, 0]
-    mixed += weights[:, 1:2] * values[:, 1]
-    mixed += weights[:, 2:] * values[:, 2]
+def table(values: NDArray[Any]) -> NDArray[Any]:
+    """Values at the corners [N, 3, C] -> [3 C, N]: at the first, and how far the other two differ from it."""
+    first = values[:, 0]
+    rows = (first, values[:, 1] - first, values[:, 2] - first)
+    return np.ascontiguousarray(np.concatenate(rows, axis=1).T)
+
+
+def blended(columns: NDArray[Any], b: NDArray[Any], c: NDArray[Any]) -> NDArray[Any]:
+    """Columns of a `table` [3 C, P], weights of the second and third corner -> [C, P]; exact where equal."""
+    n = len(columns) // 3
+    mixed: NDArray[Any] = columns[n : 2 * n] * b
+    mixed += columns[2 * n :] * c
+    mixed += columns[:n]
     return mixed
 
 
-def nearest(corners: F64, points: F64) -> tuple[F64, F64]:
-    """A triangle's [P, 3, 3] point nearest to `points` [P, 3] -> (corners' weights [P, 3], distance^2)."""
-    edge1, edge2, away = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0], points - corners[:, 0]
+def reciprocal(corners: F64) -> F64:
+    """Triangles [N, 3, 3] -> [6, N]: what a vector from the first corner is multiplied by to give b and c."""
+    edge1, edge2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     g11, g12, g22 = dot(edge1, edge1), dot(edge1, edge2), dot(edge2, edge2)
-    d1, d2 = dot(away, edge1), dot(away, edge2)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         over = 1 / (g11 * g22 - g12 * g12)
-        b, c = (g22 * d1 - g12 * d2) * over, (g11 * d2 - g12 * d1) * over
-        weights = np.stack([1 - b - c, b, c], axis=1)
-        within = (weights >= 0).all(1)  # false where the triangle has no area
-    out = np.flatnonzero(~within)
-    best = np.full(out.size, np.inf)
+        rows = [(g22 * edge1.T - g12 * edge2.T) * over, (g11 * edge2.T - g12 * edge1.T) * over]
+    return np.concatenate(rows)
+
+
+def nearest(columns: F64, crossed: F64, points: F64) -> tuple[F64, F64, F64]:
+    """Nearest point of a triangle to each of points [3, P] -> (weights b, c of its corners [P], distance^2).
+
+    columns [9, P] of the corners' `table`, crossed [6, P] of `reciprocal`. Infinite or not a number in the
+    latter, where a triangle has no area, sends a point to the edges, as for one beside the triangle.
+    """
+    away = points - columns[:3]
+    with np.errstate(invalid="ignore", over="ignore"):
+        b, c = dot(away.T, crossed[:3].T), dot(away.T, crossed[3:].T)
+        beside = np.flatnonzero(~((b >= 0) & (c >= 0) & (b + c <= 1)))
+    b[beside], c[beside] = _on_edges(columns.take(beside, axis=1), away.take(beside, axis=1))
+    away -= columns[3:6] * b
+    away -= columns[6:] * c
+    return b, c, dot(away.T, away.T)
+
+
+def _on_edges(columns: F64, away: F64) -> tuple[F64, F64]:
+    """As `nearest`, on the three edges; away [3, P] from the first corner."""
+    zero = np.zeros_like(columns[:3])
+    corners, weights = (zero, columns[3:6], columns[6:]), ((0, 0), (1, 0), (0, 1))
+    best = np.full(away.shape[1], np.inf)
+    b, c = np.zeros_like(best), np.zeros_like(best)
     for i, j in EDGES:
-        start, edge = corners[out, i], corners[out, j] - corners[out, i]
-        length = dot(edge, edge)
-        share = np.clip(dot(points[out] - start, edge) / np.where(length > 0, length, 1), 0, 1)
-        beside = start + share[:, None] * edge - points[out]
-        far = dot(beside, beside)
+        edge, rest = corners[j] - corners[i], away - corners[i]
+        length = dot(edge.T, edge.T)
+        share = np.clip(dot(rest.T, edge.T) / np.where(length > 0, length, 1), 0, 1)
+        rest = rest - edge * share
+        far = dot(rest.T, rest.T)
         closer = far < best
         best = np.where(closer, far, best)
-        rows = out[closer]
-        weights[rows] = 0
-        weights[rows, i], weights[rows, j] = 1 - share[closer], share[closer]
-    beside = blended(weights, corners) - points
-    return weights, dot(beside, beside)
+        b = np.where(closer, weights[i][0] + share * (weights[j][0] - weights[i][0]), b)
+        c = np.where(closer, weights[i][1] + share * (weights[j][1] - weights[i][1]), c)
+    return b, c
 
 
 def texels_per_voxel(corners: F64, uv: F64, size: tuple[int, int]) -> F32:
@@ -135,32 +161,49 @@ def voxelise(batch: Triangles, placement: Placement) -> tuple[Iterator[Sums], in
 
 
 def _summed(shape: Shapes, batch: Triangles, corners: F64) -> Iterator[Sums]:
-    dense = None
+    most = WEIGHT_ONE * shape.area / touched_estimate(shape.corners)
+    places, crossed = table(shape.corners), reciprocal(shape.corners)
+    colours, uv = table(batch.colours), table(batch.uv)
+    plain = not colours[4:].any() and bool((colours == colours[:, :1]).all())
+    dense = np.empty(0, np.float32)
     if batch.texture is not None:
         height, width = batch.texture.levels[0].shape[:2]
         dense = texels_per_voxel(corners, batch.uv, (width, height))
-    most = WEIGHT_ONE * shape.area / touched_estimate(shape.corners)
     for ids, cells in touched(shape):
-        weights, distance2 = nearest(shape.corners.take(ids, axis=0), cells.astype(np.float64) + 0.5)
+        centres = cells.T.astype(np.float64) + 0.5
+        b, c, distance2 = nearest(places.take(ids, axis=1), crossed.take(ids, axis=1), centres)
         source = shape.source.take(ids)
-        colour = blended(weights.astype(np.float32), batch.colours.take(source, axis=0))
-        if batch.texture is None:
-            seen = colour[:, 3] >= batch.cutoff
+        if plain:
+            colour = np.repeat(colours[:4, :1], len(ids), axis=1)
         else:
-            assert dense is not None
-            uv = blended(weights, batch.uv.take(source, axis=0))
-            light, seen = textures.sampled(batch.texture, uv, dense.take(source), colour[:, 3])
-            colour[:, :3] *= light
-        voxels = np.empty((len(ids), 3), np.int32)
-        np.put_along_axis(voxels, shape.axes.take(ids, axis=0), cells.astype(np.int32), axis=1)
-        voxels += shape.origin.take(ids, axis=0).astype(np.int32)
-        share = np.maximum(
-            1 - distance2 / 0.75, GRAZED
-        )  # the corner of a voxel is sqrt(0.75) from its centre
+            colour = blended(colours.take(source, axis=1), b.astype(np.float32), c.astype(np.float32))
+        if batch.texture is None:
+            seen = colour[3] >= batch.cutoff
+        else:
+            at = blended(uv.take(source, axis=1), b, c)
+            light, seen = textures.sampled(batch.texture, at.T, dense.take(source), colour[3])
+            colour[:3] *= light.T
+        share = np.maximum(1 - distance2 / CORNER2, GRAZED)
         weight = np.maximum(np.rint(most.take(ids) * share), 1).astype(np.int64)
-        light16 = np.rint(np.clip(colour[:, :3], 0, 1) * 65535).astype(np.int64) * weight[:, None]
-        one = np.ones(len(ids), np.int64)
-        yield sums.collapse(Sums(voxels[seen], one[seen], weight[seen], light16[seen]))
+        light16 = np.rint(np.clip(colour[:3], 0, 1) * 65535).astype(np.int64) * weight
+        if not seen.all():
+            ids, cells, weight, light16 = ids[seen], cells[seen], weight[seen], light16[:, seen]
+        yield sums.collapse(
+            Sums(
+                _voxels(shape, ids, cells),
+                np.ones(len(ids), np.int64),
+                weight,
+                np.ascontiguousarray(light16.T),
+            )
+        )
+
+
+def _voxels(shape: Shapes, ids: NDArray[np.int64], cells: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Cells [P, 3 u v w] from the triangles' origins -> voxels [P, 3 x y z]."""
+    voxels = np.empty((len(ids), 3), np.int32)
+    np.put_along_axis(voxels, shape.axes.take(ids, axis=0), cells.astype(np.int32), axis=1)
+    voxels += shape.origin.take(ids, axis=0).astype(np.int32)
+    return voxels
 
 
 def resolve(summed: Sums) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
