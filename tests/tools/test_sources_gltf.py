@@ -13,7 +13,7 @@ from data import needs
 from gltf_files import TRIANGLE, Gltf
 from PIL import Image
 from voxtide.tools.errors import UserError
-from voxtide.tools.sources import mesh, open_source, pictures
+from voxtide.tools.sources import gltf_file, mesh, open_source, pictures
 from voxtide.tools.voxelise import sums
 
 UV = np.array([[0, 0], [1, 0], [0, 1]], "f4")
@@ -255,6 +255,19 @@ def test_instances_are_counted_before_they_are_made(tmp_path, monkeypatch):
     made.json["scenes"] = [{"nodes": list(range(6))}]
     with pytest.raises(UserError, match="split it"):
         open_source(made.write(tmp_path))
+
+
+def test_naming_few_bytes_often_does_not_fill_the_memory(tmp_path, monkeypatch):
+    made = Gltf()
+    pixels = made.texture(np.zeros((64, 64, 3), np.uint8))
+    materials = [made.material(pixels, alphaMode="MASK", alphaCutoff=k / 100) for k in range(1, 50)]
+    told = {"attributes": {"POSITION": made.array(TRIANGLE), "TEXCOORD_0": made.array(UV)}}
+    made.add("meshes", {"primitives": [{**told, "material": m} for m in materials]})
+    path = made.write(tmp_path)
+    assert open_source(path).n_items == 49
+    monkeypatch.setattr(gltf_file, "MAX_MADE_BYTES", 1 << 17)
+    with pytest.raises(UserError, match="bytes of memory"):
+        open_source(path)
 
 
 def test_the_cat_has_its_webp_texture():

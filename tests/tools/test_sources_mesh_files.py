@@ -63,6 +63,12 @@ def test_obj_pictures_are_found_beside_it(tmp_path, map_kd):
     assert "missing" not in open_source(path).notes
 
 
+def test_obj_parts_keep_their_own_materials(tmp_path):
+    mtl = b"newmtl m\nmap_Kd a.png\nnewmtl k\nKd 0 0 1\n"
+    path = obj(tmp_path, OBJ + "usemtl k\nf 1/1 3/3 2/2\n", a__mtl=mtl, a__png=gltf_files.encoded(RED))
+    assert sorted(map(srgb, read(path))) == [[0, 0, 255], [200, 10, 20]]
+
+
 def test_obj_texture_coordinates_start_at_the_bottom(tmp_path):
     pixels = np.zeros((2, 1, 3), np.uint8)
     pixels[1] = (0, 255, 0)
@@ -128,6 +134,16 @@ def test_ply_with_faces(tmp_path, per, encoding):
     (batch,) = read(path)
     assert np.array_equal(batch.positions, [TRIANGLE])
     assert srgb(batch) == ([200, 200, 200] if per == "nothing" else [9, 80, 250])
+
+
+def test_ply_with_a_texture(tmp_path):
+    (tmp_path / "a.png").write_bytes(gltf_files.encoded(RED))
+    head = "ply\nformat ascii 1.0\ncomment TextureFile a.png\nelement vertex 3\n"
+    head += "".join(f"property float {a}\n" for a in "xyzst")
+    head += "element face 1\nproperty list uchar int vertex_indices\nend_header\n"
+    path = tmp_path / "thing.ply"
+    path.write_text(head + "0 0 0 0 0\n1 0 0 1 0\n0 2 0 0 1\n3 0 1 2\n")
+    assert srgb(read(path)[0]) == [200, 10, 20]
 
 
 def test_ply_without_faces_stays_what_it_was(tmp_path):

@@ -144,25 +144,27 @@ def _read_primitive(doc: Doc, materials: Materials, primitive: Json) -> Part | N
         return None
     positions = accessor(doc, attributes["POSITION"], ("VEC3",))
     if "indices" in primitive:
-        order = accessor(doc, primitive["indices"], ("SCALAR",))[:, 0].astype(np.int64)
+        order = accessor(doc, primitive["indices"], ("SCALAR",))[:, 0]
     else:
         order = np.arange(len(positions))
     colours = None
     if "COLOR_0" in attributes:
-        found = accessor(doc, attributes["COLOR_0"], ("VEC3", "VEC4")).astype(np.float32)
+        found = accessor(doc, attributes["COLOR_0"], ("VEC3", "VEC4"))
+        doc.spend(16 * len(found))
         colours = np.ones((len(found), 4), np.float32)
         colours[:, : found.shape[1]] = found
         _same_length(doc, positions, colours)
+    doc.spend(0 if mode == 4 else 3 * order.nbytes)
     faces = _faces(order, mode)
     if "material" not in primitive:
         return Part(positions, faces, factor=mesh.PLAIN if colours is None else WHITE, colours=colours)
     material = materials.read(primitive["material"])
     uv = None
     if material.texture is not None:
-        uv = np.zeros((len(positions), 2))
+        uv = np.broadcast_to(np.zeros(2), (len(positions), 2))
         name = f"TEXCOORD_{material.uv.get('texCoord', 0)}"
         if name in attributes:
-            uv = moved(accessor(doc, attributes[name], ("VEC2",)), material.uv)
+            uv = moved(doc, accessor(doc, attributes[name], ("VEC2",)), material.uv)
             _same_length(doc, positions, uv)
     return Part(
         positions, faces, uv, material.factor, colours, texture=material.texture, cutoff=material.cutoff
@@ -174,7 +176,7 @@ def _same_length(doc: Doc, positions: NDArray[Any], other: NDArray[Any]) -> None
         raise doc.bad(f"{len(positions):,} positions, but {len(other):,} of another attribute")
 
 
-def _faces(order: NDArray[np.int64], mode: int) -> NDArray[np.int64]:
+def _faces(order: NDArray[np.integer], mode: int) -> NDArray[np.integer]:
     """Vertex numbers in drawing order -> triangles [F, 3]; winding does not matter to voxels."""
     if mode == 4:
         return order[: len(order) // 3 * 3].reshape(-1, 3)

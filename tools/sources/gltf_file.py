@@ -23,6 +23,7 @@ from . import source as s
 Json = dict[str, Any]
 
 MAX_JSON_BYTES = 1 << 26
+MAX_MADE_BYTES = 1 << 31
 TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 DAMAGE = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
@@ -36,6 +37,7 @@ class Doc:
     json: Json
     glb: bytes
     buffers: dict[int, bytes] = field(default_factory=dict)
+    made_bytes: int = 0  # of arrays that are not views of a buffer
 
     def item(self, name: str, index: Any) -> Json:
         """json[name][index], which is an object; UserError if there is none."""
@@ -45,6 +47,12 @@ class Doc:
             if isinstance(found, dict):
                 return found
         raise self.bad(f"{name}[{shown(index)}] is not there")
+
+    def spend(self, n_bytes: int) -> None:
+        """Before making an array: UserError if a file makes too many of few bytes, by naming them again."""
+        self.made_bytes += n_bytes
+        if self.made_bytes > MAX_MADE_BYTES:
+            raise UserError(f"{shown(self.path)} needs over {self.made_bytes:,} bytes of memory: split it")
 
     def bad(self, why: str) -> UserError:
         return UserError(f"{shown(self.path)} is a damaged glTF file: {why}")
@@ -84,7 +92,7 @@ def _chunks(path: Path, data: bytes) -> tuple[bytes, bytes]:
 
 
 def accessor(doc: Doc, index: Any, kinds: tuple[str, ...]) -> NDArray[Any]:
-    """Numbers [count, width]: floats and integers as they are, normalised ones as 0..1 or -1..1."""
+    """Numbers [count, width]: a view of floats or integers; normalised ones, made into 0..1 or -1..1."""
     told = doc.item("accessors", index)
     where = f"accessors[{index}]"
     if told["type"] not in kinds or "sparse" in told or "bufferView" not in told:
@@ -100,8 +108,9 @@ def accessor(doc: Doc, index: Any, kinds: tuple[str, ...]) -> NDArray[Any]:
         raise doc.bad(f"{where} is cut short: {count:,} numbers do not fit its bufferView")
     values = np.ndarray((count, width), dtype, data, start, (stride, dtype.itemsize))
     if told.get("normalized") and dtype.kind in "iu":
+        doc.spend(8 * values.size)
         return np.maximum(values / np.float64(np.iinfo(dtype).max), -1)
-    return values.copy()
+    return values
 
 
 def view_bytes(doc: Doc, view: Json) -> memoryview:

@@ -15,7 +15,6 @@ from .source import Texture, Wrap
 
 WRAPS: dict[int, Wrap] = {10497: "repeat", 33071: "clamp", 33648: "mirror"}
 WHITE = (1.0, 1.0, 1.0, 1.0)
-MAX_ALL_TEXELS = 4 * pictures.MAX_TEXELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,9 @@ class Materials:
         wrap = (WRAPS[sampler.get("wrapS", 10497)], WRAPS[sampler.get("wrapT", 10497)])
         key = (image, cutoff, wrap)
         if key not in self.textures:
-            self.textures[key] = pictures.texture(self._pixels(image), cutoff, wrap)
+            pixels = self._pixels(image)
+            self.doc.spend(pixels.nbytes // 3)  # the smaller levels
+            self.textures[key] = pictures.texture(pixels, cutoff, wrap)
         return self.textures[key]
 
     def _pixels(self, index: Any) -> NDArray[np.uint8]:
@@ -76,18 +77,17 @@ class Materials:
             else:
                 data = uri_bytes(self.doc, image["uri"])
             self.pixels[index] = pictures.picture(data, f"{shown(self.doc.path)}: images[{index}]")
-            n_texels = sum(pixels.size // 4 for pixels in self.pixels.values())
-            if n_texels > MAX_ALL_TEXELS:
-                raise UserError(f"{shown(self.doc.path)} has over {n_texels:,} texels: use smaller textures")
+            self.doc.spend(self.pixels[index].nbytes)
         return self.pixels[index]
 
 
-def moved(uv: NDArray[Any], where: Json) -> NDArray[np.float64]:
+def moved(doc: Doc, uv: NDArray[Any], where: Json) -> NDArray[Any]:
     """KHR_texture_transform: scaled, turned counter-clockwise (v points down), moved."""
     su, sv = (float(value) for value in where.get("scale", (1, 1)))
     ou, ov = (float(value) for value in where.get("offset", (0, 0)))
     angle = float(where.get("rotation", 0))
     if (su, sv, ou, ov, angle) == (1, 1, 0, 0, 0):
-        return uv.astype(np.float64)
+        return uv
+    doc.spend(16 * len(uv))
     u, v, c, sn = uv[:, 0] * su, uv[:, 1] * sv, np.cos(angle), np.sin(angle)
     return np.stack([c * u + sn * v + ou, c * v - sn * u + ov], axis=1)

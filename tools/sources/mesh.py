@@ -99,7 +99,10 @@ def mesh_source(path: Path, parts: Sequence[Part], up: Up, notes: dict[str, str 
     s.check_count(path, n_items, "triangles")
     if n_items > MAX_TRIANGLES:
         raise UserError(f"{shown(path)} has {n_items:,} triangles: the limit is {MAX_TRIANGLES:,}; split it")
-    ordered = sorted(parts, key=lambda part: (id(part.texture), part.cutoff))  # any order bakes the same
+    first_use: dict[tuple[int, float], int] = {}
+    for part in parts:
+        first_use.setdefault((id(part.texture), part.cutoff), len(first_use))
+    ordered = sorted(parts, key=lambda part: first_use[id(part.texture), part.cutoff])
 
     def batches(n: int) -> Iterator[Triangles]:
         assert n >= 1

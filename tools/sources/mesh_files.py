@@ -99,7 +99,7 @@ def open_mesh(path: Path) -> s.Source:
         raise UserError(f"{shown(path)} holds no triangles: expected a {kind} mesh with faces")
     textures: dict[str, Texture] = {}
     notes: dict[str, str | int] = {"format": f"{kind[1:]} mesh", "n_parts": len(found)}
-    guess = guessed_picture(path) if kind == ".obj" and not has_material(found) else None
+    guess = guessed_picture(path) if kind == ".obj" and not has_material(found, files) else None
     if guess:
         notes["texture"] = shown(guess)
         files.read[guess] = pictures.read_beside(path, guess)
@@ -118,21 +118,23 @@ def check_stl(path: Path, data: bytes) -> None:
         raise UserError(f"{shown(path)} is cut short: expected an .stl file of {declared:,} bytes")
 
 
-def has_material(found: list[Any]) -> bool:
+def has_material(found: list[Any], files: Beside) -> bool:
     """Does any part of an OBJ have a picture or a diffuse colour of its own?"""
-    return any(image_of(g) is not None or diffuse_of(g) is not None for g in found)
+    return any(picture_name(g, files) or diffuse_of(g) for g in found)
 
 
 def material_of(geometry: Any) -> Any:
     return getattr(geometry.visual, "material", None)
 
 
-def image_of(geometry: Any) -> str | None:
-    """The name, as the file wrote it, of the picture on a mesh."""
-    image = getattr(material_of(geometry), "image", None)
-    if image is None:  # PLY: trimesh makes it a PBR material
-        image = getattr(material_of(geometry), "baseColorTexture", None)
-    return None if image is None else str(image.info.get("file_path", "")) or None
+def picture_name(geometry: Any, files: Beside) -> str | None:
+    """What the file calls the picture on a mesh."""
+    image = getattr(material_of(geometry), "image", None)  # opened by trimesh, not decoded
+    if image is None:
+        return None
+    if files.scene.suffix.lower() == ".ply":  # it has one, and trimesh does not keep its name
+        return next((name for name in files.read if name.lower().endswith(PICTURES)), None)
+    return image.info.get("file_path")
 
 
 def diffuse_of(geometry: Any) -> tuple[float, ...] | None:
@@ -147,7 +149,10 @@ def diffuse_of(geometry: Any) -> tuple[float, ...] | None:
 def guessed_picture(path: Path) -> str | None:
     """The only picture beside a mesh whose name begins with the same word."""
     word = re.split(r"[^A-Za-z0-9]", path.stem)[0].lower()
-    names = [p.name for p in path.parent.iterdir() if p.suffix.lower() in PICTURES and p.is_file()]
+    try:
+        names = [p.name for p in path.parent.iterdir() if p.suffix.lower() in PICTURES and p.is_file()]
+    except OSError:  # a folder that may be entered but not listed
+        return None
     fitting = [n for n in names if re.split(r"[^A-Za-z0-9]", Path(n).stem)[0].lower() == word]
     return fitting[0] if len(fitting) == 1 else None
 
@@ -158,7 +163,7 @@ def part_of(
     """A Trimesh as a part, coloured by the first of: picture, diffuse colour, vertex or face colours."""
     positions, faces = np.asarray(geometry.vertices), np.asarray(geometry.faces)
     uv = getattr(geometry.visual, "uv", None)
-    name = image_of(geometry) or guess
+    name = picture_name(geometry, files) or guess
     if name is not None and uv is not None and len(uv) == len(positions):
         if name not in textures:
             where = f"{shown(path)}: {shown(here(name))}"
