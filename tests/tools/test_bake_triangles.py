@@ -128,7 +128,7 @@ def shot(corners, n_rays, n_directions, rng):
     ],
 )
 def test_rays_hit_within_one_voxel(file, voxel, n_rays, rng):
-    """A ray that hits the mesh hits a voxel, there or before; what is hit is within one voxel of the mesh.
+    """A ray that hits the mesh hits a voxel, there or before; the mesh is within a voxel of it on each axis.
 
     Not along the ray: one that grazes meets the voxels beside the surface long before the surface itself.
     """

@@ -134,7 +134,8 @@ def picture_name(geometry: Any, files: Beside) -> str | None:
         return None
     if files.scene.suffix.lower() == ".ply":  # it has one, and trimesh does not keep its name
         return next((name for name in files.read if name.lower().endswith(PICTURES)), None)
-    return image.info.get("file_path")
+    found = image.info.get("file_path")
+    return str(found) if found else None
 
 
 def diffuse_of(geometry: Any) -> tuple[float, ...] | None:
