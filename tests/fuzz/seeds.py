@@ -4,6 +4,7 @@ A case is a folder's files and the one that is opened. `inside` unpacks what a c
 guards, so that damage also reaches the parser behind it, and packs it again.
 """
 
+import base64
 import gzip
 import io
 import json
@@ -279,8 +280,52 @@ def vdb() -> list[Case]:
     return [one("a.vdb", d) for d in [b" BDV" + bytes(60), *real("vdb/oiio/sphere.vdb")]]
 
 
+def mesh() -> list[Case]:
+    """Polygons of each format that trimesh reads."""
+    obj = b"v 0 0 0 1 0 0\nv 1 0 0 0 1 0\nv 0 1 0 0 0 1\nvt 0 0\nvt 1 0\nvt 0 1\nf 1/1 2/2 3/3\n"
+    off = b"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n"
+    stl = bytes(80) + struct.pack("<I12fH", 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0)
+    head = b"ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n"
+    ply = head + b"element face 1\nproperty list uchar int vertex_indices\n"
+    ply += b"end_header\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n"
+    made = [one("a.obj", obj), one("a.off", off), one("a.stl", stl), one("a.ply", ply)]
+    return made + [one("a.obj", d) for d in real("mesh/spot/spot_control_mesh.obj")]
+
+
+def gltf() -> list[Case]:
+    """One textured triangle, as .glb and as .gltf with its buffer in it."""
+    image = io.BytesIO()
+    Image.fromarray(RNG.integers(0, 256, (4, 4, 3)).astype("u1")).save(image, "PNG")
+    numbers = (
+        np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4").tobytes()
+        + np.array([0, 0, 1, 0, 0, 1], "<f4").tobytes()
+    )
+    data = numbers + np.array([0, 1, 2, 0], "<u2").tobytes() + image.getvalue()
+    data += bytes(-len(data) % 4)
+    views = [(0, 36), (36, 24), (60, 6), (68, len(image.getvalue()))]
+    accessors = [(0, 5126, 3, "VEC3"), (1, 5126, 3, "VEC2"), (2, 5123, 3, "SCALAR")]
+    primitive = {"attributes": {"POSITION": 0, "TEXCOORD_0": 1}, "indices": 2, "material": 0}
+    keys = ("bufferView", "componentType", "count", "type")
+    document = {
+        "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0, "scale": [2, 2, 2]}],
+        "meshes": [{"primitives": [primitive]}],
+        "materials": [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}}],
+        "textures": [{"source": 0}], "images": [{"bufferView": 3, "mimeType": "image/png"}],
+        "bufferViews": [{"buffer": 0, "byteOffset": a, "byteLength": n} for a, n in views],
+        "accessors": [dict(zip(keys, a, strict=True)) for a in accessors],
+        "buffers": [{"byteLength": len(data)}],
+    }  # fmt: skip
+    text = json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    glb = struct.pack("<4sIIII", b"glTF", 2, 28 + len(text) + len(data), len(text), 0x4E4F534A) + text
+    glb += struct.pack("<II", len(data), 0x004E4942) + data
+    document["buffers"][0]["uri"] = "data:application/octet-stream;base64," + base64.b64encode(data).decode()
+    return [one("a.glb", glb), one("a.gltf", json.dumps(document).encode())]
+
+
 PARSERS: dict[str, Callable[[], list[Case]]] = {
     "ply": ply, "compressed_ply": compressed_ply, "splat": splat, "spz": spz, "sog": sog, "sog_lod": sog_lod,
     "vox": vox, "pcd": pcd, "las": las, "laz": laz, "dem": dem, "geotiff": geotiff, "npy": numpy_npy,
-    "npz": numpy_npz, "zarr": zarr_arrays, "vdb": vdb,
+    "npz": numpy_npz, "zarr": zarr_arrays, "vdb": vdb, "mesh": mesh, "gltf": gltf,
 }  # fmt: skip

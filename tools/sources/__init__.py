@@ -8,30 +8,34 @@ from .compressed_ply import is_compressed_ply, open_compressed_ply
 from .dem import open_dem
 from .gaussian_ply import is_gaussian_ply, open_gaussian_ply
 from .geotiff import open_geotiff
+from .gltf import open_gltf
 from .las import open_las
+from .mesh_files import open_mesh
 from .numpy_arrays import open_npy, open_npz
 from .pcd import open_pcd
 from .ply import read_header
-from .points import open_point_ply
+from .points import has_faces, open_point_ply
 from .sog import open_sog, open_sog_meta
 from .sog_lod import open_sog_lod
-from .source import Gaussians, Heights, Points, Source, Voxels, file_bytes
+from .source import Gaussians, Heights, Points, Source, Triangles, Voxels, file_bytes
 from .splat import open_splat
 from .spz import open_spz
 from .vdb import open_vdb
 from .vox import open_vox
 from .zarr_arrays import open_zarr
 
-__all__ = ["Gaussians", "Heights", "Points", "Source", "Voxels", "open_source"]
+__all__ = ["Gaussians", "Heights", "Points", "Source", "Triangles", "Voxels", "open_source"]
 
 
 def open_ply(path: Path) -> Source:
-    """A .ply by what its vertices carry: compressed splats, splats or points."""
+    """A .ply by what it carries: compressed splats, splats, a mesh or points."""
     ply = read_header(path)
     if is_compressed_ply(ply):
         return open_compressed_ply(ply)
     if is_gaussian_ply(ply):
         return open_gaussian_ply(ply)
+    if has_faces(ply):
+        return open_mesh(path)
     return open_point_ply(ply)
 
 
@@ -50,6 +54,11 @@ READERS: dict[str, registry.Reader] = {
     ".npy": open_npy,
     ".npz": open_npz,
     ".vdb": open_vdb,
+    ".glb": open_gltf,
+    ".gltf": open_gltf,
+    ".obj": open_mesh,
+    ".stl": open_mesh,
+    ".off": open_mesh,
 }
 NAMES: dict[str, registry.Reader] = {"lod-meta.json": open_sog_lod, "meta.json": open_sog_meta}
 
