@@ -9,6 +9,7 @@ from .gaussian_ply import is_gaussian_ply, open_gaussian_ply
 from .pcd import open_pcd
 from .ply import read_header
 from .points import open_point_ply
+from .region_png import open_region_png
 from .source import Gaussians, Points, Source, Voxels, file_bytes
 from .splat import open_splat
 from .spz import open_spz
@@ -33,6 +34,7 @@ READERS: dict[str, Callable[[Path], Source]] = {
     ".spz": open_spz,
     ".vox": open_vox,
     ".pcd": open_pcd,
+    ".png": open_region_png,
 }
 
 
