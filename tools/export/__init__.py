@@ -55,13 +55,16 @@ def export(world: World, out: Path, options: ExportOptions, progress: Progress) 
     """Write what `options` select of `world` to `out`.
 
     UserError before anything is written: no such format, something is there already, an empty
-    selection; later: the disk refuses, or the format cannot hold so much. WorldError: the world is damaged there.
+    selection; later: the disk refuses, or the format cannot hold so much. WorldError: the world is
+    damaged there.
     """
     began = time.perf_counter()
     kind = format_of(out, options.gaussians)
     outs = [out, out.with_suffix(kind.beside)] if kind.beside else [out]
     for path in outs:
         check_out(path, options.overwrite, kind.folder)
+    if world.path.resolve() in out.resolve().parents:
+        raise UserError(f"{shown(out)} lies in the world itself: name another place")
     selection = select(world, options)
     kind.check(selection)
     with replacing(*outs) as temps:

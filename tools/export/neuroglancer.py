@@ -9,14 +9,14 @@ from typing import Any
 from .selection import Selection
 
 LOCAL_URL = "http://localhost:8000"  # where the folder that holds the export is served
-SHADER = """#uicontrol float fog slider(min=0, max=1, default=1)
-void main() {
+FROM_ABOVE = [-0.7948, 0.3292, -0.1951, 0.471]  # x, y, z, w: looking along (1, 1, -0.77), z up
+SHADER = """void main() {
   float coverage = toNormalized(getDataValue(3));
   vec3 colour;
   colour.r = toNormalized(getDataValue(0));
   colour.g = toNormalized(getDataValue(1));
   colour.b = toNormalized(getDataValue(2));
-  if (coverage > 0.0) emitRGBA(vec4(colour, VOLUME_RENDERING ? fog : 1.0));
+  if (coverage > 0.0) emitRGBA(vec4(colour, 1.0));
   else emitTransparent();
 }
 """
@@ -37,15 +37,16 @@ def state(levels: list[Selection], name: str, url: str = LOCAL_URL) -> dict[str,
             "transform": {"outputDimensions": {**channel, **{axis: space[axis] for axis in "zyx"}}},
         },
         "shader": SHADER,
-        "blend": "default",
+        "opacity": 1,
         "volumeRendering": "on",
     }
     return {
         "dimensions": space,
         "position": [float(c) + 0.5 for c in ((finest.low + finest.high) // 2).tolist()],
-        "crossSectionScale": max(extent) / 400,
-        "projectionScale": max(extent) * 1.5,
-        "projectionOrientation": [0.5, 0.5, 0.5, 0.5],
+        "crossSectionScale": max(extent) / 300,  # voxels per pixel
+        "crossSectionOrientation": [1, 0, 0, 0],  # z up; by itself neuroglancer has it downwards
+        "projectionScale": max(extent) * 1.2,
+        "projectionOrientation": FROM_ABOVE,
         "layers": [layer],
         "showSlices": False,
         "layout": "4panel",
