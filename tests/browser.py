@@ -102,6 +102,10 @@ def served(**folders):
         server.server_close()
 
 
+class Refused(Exception):
+    """The browser cannot do it, or not yet."""
+
+
 class Page:
     """One page of a browser of its own. Made by `opened`."""
 
@@ -110,7 +114,7 @@ class Page:
         self.buffer, self.n, self.session, self.log = b"", 0, None, []
 
     def call(self, method, timeout_s=60, **params):
-        """One DevTools call -> its result. AssertionError if it fails or takes too long."""
+        """One DevTools call -> its result. Refused, or AssertionError if it takes too long."""
         self.n += 1
         message = {"id": self.n, "method": method, "params": params}
         if self.session:
@@ -120,7 +124,8 @@ class Page:
         while time.monotonic() < end:
             answer = self._receive(end)
             if answer and answer.get("id") == self.n:
-                assert "error" not in answer, (method, answer["error"])
+                if "error" in answer:
+                    raise Refused(method, answer["error"])
                 return answer["result"]
             if answer and answer.get("method") in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown"):
                 self.log.append(json.dumps(answer["params"])[:600])
@@ -138,7 +143,14 @@ class Page:
         return json.loads(message)
 
     def screenshot(self):
-        """What the page shows now, [rows, columns, 3] uint8."""
+        """What the page shows now, [rows, columns, 3] uint8; a page that is still arriving is waited for."""
+        for _ in range(100):
+            with contextlib.suppress(Refused):
+                return self._screenshot()
+            time.sleep(0.1)
+        return self._screenshot()
+
+    def _screenshot(self):
         data = base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 

@@ -188,7 +188,7 @@ def test_palette_of_a_scan_beats_median_cut():
     assert not exact
     cut = Image.fromarray(rgb[None]).quantize(255, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     theirs = np.asarray(cut.convert("RGB"))[0]
-    assert apart(colours[index[palette.codes(rgb)]], rgb) < 0.7 * apart(theirs, rgb)
+    assert apart(colours[index[palette.codes(rgb)]], rgb) < 0.9 * apart(theirs, rgb)
 
 
 def test_palette_keeps_what_is_frequent():

@@ -14,7 +14,7 @@ U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
 N_COLOURS = 1 << 24
 LLOYD_ROUNDS = 12
-CELL_BITS = 5  # the choice looks at mean colours of cells of 2^(8 - 5) values: a million colours cost no more
+MAX_CELLS = 1 << 16  # more colours than this are put together before the choice, the nearest ones first
 NEAREST_ROWS = 1 << 15  # colours compared with the palette at a time
 
 # OKLab: linear sRGB -> cone responses -> cube roots -> lightness and two axes of colour
@@ -64,7 +64,6 @@ def choose(counts: NDArray[np.unsignedinteger], n: int) -> tuple[U8, U8, bool]:
 def _quantise(used: NDArray[np.int64], weight: F64, n: int) -> U8:
     """[n, 3] colours that stand for `used` with little weighted error."""
     cell = _cells(used)
-    _, cell = np.unique(cell, return_inverse=True)
     total = np.bincount(cell, weight)
     rgb, lab = rgb_of(used).astype(np.float64), oklab(rgb_of(used))
     means = np.stack([np.bincount(cell, weight * lab[:, i]) / total for i in range(3)], axis=-1)
@@ -76,8 +75,13 @@ def _quantise(used: NDArray[np.int64], weight: F64, n: int) -> U8:
 
 
 def _cells(used: NDArray[np.int64]) -> NDArray[np.int64]:
-    low = rgb_of(used).astype(np.int64) >> (8 - CELL_BITS)
-    return low[:, 0] << 2 * CELL_BITS | low[:, 1] << CELL_BITS | low[:, 2]
+    """Which cell [N] of the colour cube each colour is in: the smallest cells that are few enough."""
+    for lost_bits in range(8):
+        low = rgb_of(used).astype(np.int64) >> lost_bits
+        cells, member = np.unique(low @ np.array([1 << 16, 1 << 8, 1]), return_inverse=True)
+        if len(cells) <= MAX_CELLS:
+            break
+    return member
 
 
 def _centres(points: F64, weight: F64, member: NDArray[np.integer]) -> F64:
