@@ -11,6 +11,7 @@ import functools
 import http.server
 import io
 import json
+import mimetypes
 import os
 import re
 import select
@@ -72,6 +73,7 @@ class _Files(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, status, data, headers=()):
         self.send_response(status)
+        self.send_header("Content-Type", mimetypes.guess_type(self.path.split("?")[0])[0] or "application/octet-stream")
         for name in ("Origin", "Headers", "Methods"):
             self.send_header(f"Access-Control-Allow-{name}", "*")
         self.send_header("Access-Control-Expose-Headers", "*")
@@ -102,7 +104,7 @@ def served(**folders):
         server.server_close()
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The browser cannot do it, or not yet."""
 
 
@@ -114,7 +116,7 @@ class Page:
         self.buffer, self.n, self.session, self.log = b"", 0, None, []
 
     def call(self, method, timeout_s=60, **params):
-        """One DevTools call -> its result. Refused, or AssertionError if it takes too long."""
+        """One DevTools call -> its result. RefusedError, or AssertionError if it takes too long."""
         self.n += 1
         message = {"id": self.n, "method": method, "params": params}
         if self.session:
@@ -125,7 +127,7 @@ class Page:
             answer = self._receive(end)
             if answer and answer.get("id") == self.n:
                 if "error" in answer:
-                    raise Refused(method, answer["error"])
+                    raise RefusedError(method, answer["error"])
                 return answer["result"]
             if answer and answer.get("method") in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown"):
                 self.log.append(json.dumps(answer["params"])[:600])
@@ -145,7 +147,7 @@ class Page:
     def screenshot(self):
         """What the page shows now, [rows, columns, 3] uint8; a page that is still arriving is waited for."""
         for _ in range(100):
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(RefusedError):
                 return self._screenshot()
             time.sleep(0.1)
         return self._screenshot()

@@ -90,10 +90,11 @@ def _cut(outline: I64) -> tuple[I64, I64, I64]:
     line = _line(along, start)
     a, b = start[rows, along], end[rows, along]
     low, high = np.minimum(a, b), np.maximum(a, b)
-    corners = np.unique(start, axis=0)
+    key = _distinct((start[:, 2] << BITS | start[:, 1]) << BITS | start[:, 0])
+    corners = np.stack([key & _MASK, key >> BITS & _MASK, key >> 2 * BITS], axis=-1)
     cuts = [_line(np.full(len(corners), d), corners) << BITS | corners[:, d] for d in range(3)]
     cuts.append(_border_cuts(along, start, line, low, high))
-    cut = np.unique(np.concatenate(cuts))
+    cut = _distinct(np.concatenate(cuts))
     begin = np.searchsorted(cut, line << BITS | low, "right")
     n_inner = np.searchsorted(cut, line << BITS | high, "left") - begin
     side = np.repeat(rows, n_inner + 1)
@@ -104,6 +105,12 @@ def _cut(outline: I64) -> tuple[I64, I64, I64]:
     points[is_inner, along[side[is_inner]]] = cut[inner[is_inner]] & _MASK
     n_points = (n_inner + 1).reshape(-1, 4).sum(axis=1)
     return points, np.cumsum(n_points) - n_points, n_points
+
+
+def _distinct(values: I64) -> I64:
+    """As np.unique, which hashes: with millions of values, sorting takes a third of the time."""
+    ordered = np.sort(values)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
 
 
 def _line(along: I64, point: I64) -> I64:
