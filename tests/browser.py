@@ -73,7 +73,9 @@ class _Files(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, status, data, headers=()):
         self.send_response(status)
-        self.send_header("Content-Type", mimetypes.guess_type(self.path.split("?")[0])[0] or "application/octet-stream")
+        self.send_header(
+            "Content-Type", mimetypes.guess_type(self.path.split("?")[0])[0] or "application/octet-stream"
+        )
         for name in ("Origin", "Headers", "Methods"):
             self.send_header(f"Access-Control-Allow-{name}", "*")
         self.send_header("Access-Control-Expose-Headers", "*")

@@ -110,7 +110,8 @@ def _cut(outline: I64) -> tuple[I64, I64, I64]:
 def _distinct(values: I64) -> I64:
     """As np.unique, which hashes: with millions of values, sorting takes a third of the time."""
     ordered = np.sort(values)
-    return ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+    first: I64 = ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+    return first
 
 
 def _line(along: I64, point: I64) -> I64:
@@ -128,7 +129,8 @@ def _border_cuts(along: I64, start: I64, line: I64, low: I64, high: I64) -> I64:
     n = high[sides] - low[sides] + 1
     which = np.repeat(sides, n)
     t = low[which] + np.arange(len(which)) - np.repeat(np.cumsum(n) - n, n)
-    return line[which] << BITS | t
+    cuts: I64 = line[which] << BITS | t
+    return cuts
 
 
 def _triangles(outline: I64, points: I64, first: I64, n_points: I64, colours: I64) -> tuple[I64, I64, I64]:

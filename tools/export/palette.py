@@ -64,7 +64,7 @@ def choose(counts: NDArray[np.unsignedinteger], n: int) -> tuple[U8, U8, bool]:
 def _quantise(used: NDArray[np.int64], weight: F64, n: int) -> U8:
     """[n, 3] colours that stand for `used` with little weighted error."""
     cell = _cells(used)
-    total = np.bincount(cell, weight)
+    total = np.bincount(cell, weight).astype(np.float64)
     rgb, lab = rgb_of(used).astype(np.float64), oklab(rgb_of(used))
     means = np.stack([np.bincount(cell, weight * lab[:, i]) / total for i in range(3)], axis=-1)
     colour = np.stack([np.bincount(cell, weight * rgb[:, i]) / total for i in range(3)], axis=-1)

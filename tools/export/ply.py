@@ -51,8 +51,8 @@ def write_points(selection: Selection, path: Path, progress: Progress) -> Made:
 
 def write_gaussians(selection: Selection, path: Path, progress: Progress) -> Made:
     """Write Gaussians to `path`, which does not exist yet. OSError as the system gives it."""
-    names = ("x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2", "opacity")
-    names += ("scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3")
+    names = ["x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"]
+    names += ["scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"]
     dtype = np.dtype([(name, "<f4") for name in names])
     log_sigma = np.log(SIGMA_VOXELS * selection.voxel_size_m)
 

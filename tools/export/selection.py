@@ -29,7 +29,7 @@ class Selection:
 
     @property
     def voxel_size_m(self) -> float:
-        return self.world.meta.voxel_size_m * 2**self.level
+        return self.world.meta.voxel_size_m * (1 << self.level)
 
     @property
     def corners(self) -> tuple[Corner, Corner]:

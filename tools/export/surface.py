@@ -26,7 +26,8 @@ class Block:
         occupied = self.rgba[..., 3] != 0
         beyond = [slice(1, -1)] * 3
         beyond[2 - axis] = slice(2, None) if sign > 0 else slice(0, -2)
-        return occupied[1:-1, 1:-1, 1:-1] & ~occupied[tuple(beyond)]
+        faces: NDArray[np.bool_] = occupied[1:-1, 1:-1, 1:-1] & ~occupied[tuple(beyond)]
+        return faces
 
 
 def blocks(selection: Selection) -> Iterator[tuple[int, int, Block | None]]:
