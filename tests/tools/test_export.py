@@ -352,3 +352,18 @@ def test_a_full_disk_leaves_what_was_there(noise, tmp_path, monkeypatch, suffix)
         export(world, out, region=(0, 0, 0), overwrite=True)
     assert file_bytes(tmp_path) == before
     assert len(list(tmp_path.iterdir())) == len({name.split("/")[0] for name in before})
+
+
+def test_a_damaged_world_is_told_and_nothing_is_written(tmp_path, capsys):
+    voxels, rgba = small_worlds.noise()
+    world = make_world(tmp_path / "w.vxt", voxels[:2000], rgba[:2000], voxel_size_m=SIZE)
+    region = "--region=" + ",".join(map(str, world.regions[0].region))
+    path = world.path / world.regions[0].key
+    data = bytearray(path.read_bytes())
+    data[20] ^= 1
+    path.write_bytes(data)
+    for suffix in FORMATS:
+        out = tmp_path / f"e{suffix}"
+        assert main(["export", str(world.path), str(out), region]) == 3
+        assert world.regions[0].key in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["w.vxt"]

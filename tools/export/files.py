@@ -69,7 +69,10 @@ def _flush(path: Path) -> None:
 
 
 def _take_place(temp: Path, out: Path, old: Path) -> None:
-    if temp.is_dir() and out.exists():  # a folder that is not empty cannot be renamed over
+    if (
+        temp.is_dir() and out.exists()
+    ):  # a folder that is not empty cannot be renamed over: killed between the
+        # two renames, neither is at its place, and the old one is beside it under a hidden name
         os.rename(out, old)
         os.rename(temp, out)
         remove(old)

@@ -8,13 +8,14 @@ Precision: exact. Memory: the image, 64 MiB, and a batch.
 
 import io
 import json
+import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ...atlas.bitmap import OccupancyBitmap
 from ...atlas.layout import ATLAS, ORIGIN_BITS, REGION
@@ -24,7 +25,8 @@ from . import source as s
 
 KEY, FORMAT = "voxtide", 1
 MAX_PNG_BYTES = 1 << 27  # incompressible texels and their row headers stay below
-MAX_TEXT_CHARS = 1 << 12
+MAX_TEXT_BYTES = 1 << 12
+MAX_CHUNKS = 1 << 16
 _IHDR = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
 
@@ -56,7 +58,7 @@ def open_region_png(path: Path) -> s.Source:
     return s.Source(path, "voxels", n_items, "z", batches, {"format": "region png", **notes})
 
 
-def _read_image(path: Path) -> tuple[NDArray[np.uint8], object]:
+def _read_image(path: Path) -> tuple[NDArray[np.uint8], bytes | None]:
     """([256, 256, 256, 3 or 4] uint8 (z, y, x), text chunk). Size and type are checked before decoding."""
     n_bytes = s.file_bytes(path)
     head = s.read_bytes(path, 0, min(n_bytes, 26))
@@ -75,22 +77,39 @@ def _read_image(path: Path) -> tuple[NDArray[np.uint8], object]:
         raise UserError(
             f"{shown(path)} has {n_bytes:,} bytes: a region's image has at most {MAX_PNG_BYTES:,}"
         )
+    pixels, text = _chunks(path, s.read_bytes(path, 0, n_bytes))
     try:
-        with Image.open(io.BytesIO(s.read_bytes(path, 0, n_bytes)), formats=("PNG",)) as image:
+        with Image.open(io.BytesIO(pixels), formats=("PNG",)) as image:
             image.load()
-            if image.size != (ATLAS, ATLAS) or image.mode not in ("RGB", "RGBA"):
-                raise ValueError(f"a mode {image.mode} image of {image.size}")
-            return image_to_region(np.asarray(image)), image.info.get(KEY)
-    except (OSError, ValueError, SyntaxError, zlib.error, UnidentifiedImageError, EOFError) as error:
+            return image_to_region(np.asarray(image)), text
+    except (OSError, ValueError, SyntaxError, struct.error, zlib.error, EOFError) as error:
         raise UserError(f"{shown(path)} is a damaged PNG ({shown(error)}): export it again") from None
 
 
-def _described(path: Path, text: object) -> tuple[tuple[int, int, int], dict[str, str | int]]:
+def _chunks(path: Path, data: bytes) -> tuple[bytes, bytes | None]:
+    """(a PNG of nothing but the pixels, our text): what else a PNG may hold, no decoder needs to see."""
+    kept, text, at = [data[:8]], None, 8
+    for _ in range(MAX_CHUNKS):
+        n_bytes, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        end = at + 12 + n_bytes
+        if end > len(data):
+            raise UserError(f"{shown(path)} is a damaged PNG (cut short): export it again")
+        if kind in (b"IHDR", b"IDAT", b"IEND"):
+            kept.append(data[at:end])
+        if kind == b"tEXt" and data.startswith(KEY.encode() + b"\0", at + 8):
+            text = data[at + 9 + len(KEY) : end - 4]
+        if kind == b"IEND":
+            return b"".join(kept), text
+        at = end
+    raise UserError(f"{shown(path)} is a damaged PNG (over {MAX_CHUNKS:,} chunks): export it again")
+
+
+def _described(path: Path, text: bytes | None) -> tuple[tuple[int, int, int], dict[str, str | int]]:
     """The region and level that the text chunk names; the origin and nothing without one."""
     if text is None:
         return (0, 0, 0), {}
     try:
-        if not isinstance(text, str) or len(text) > MAX_TEXT_CHARS:
+        if len(text) > MAX_TEXT_BYTES:
             raise ValueError("too long")
         says = json.loads(text)
         region, level = tuple(says["region"]), says["level"]
