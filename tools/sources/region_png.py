@@ -32,8 +32,9 @@ _IHDR = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
 def open_region_png(path: Path) -> s.Source:
     """A region's image as cells; raises UserError for any other PNG."""
-    rgba, text = _read_image(path)
+    pixels, text = _read_chunks(path)
     region, notes = _described(path, text)
+    rgba = _decode(path, pixels)
     bitmap = path.with_suffix(".bitmap")
     occupied = _read_bitmap(bitmap).to_dense() if bitmap.exists() else None
     if rgba.shape[-1] == 3:
@@ -58,8 +59,8 @@ def open_region_png(path: Path) -> s.Source:
     return s.Source(path, "voxels", n_items, "z", batches, {"format": "region png", **notes})
 
 
-def _read_image(path: Path) -> tuple[NDArray[np.uint8], bytes | None]:
-    """([256, 256, 256, 3 or 4] uint8 (z, y, x), text chunk). Size and type are checked before decoding."""
+def _read_chunks(path: Path) -> tuple[bytes, bytes | None]:
+    """As `_chunks`, of a file whose size and type are those of a region's image."""
     n_bytes = s.file_bytes(path)
     head = s.read_bytes(path, 0, min(n_bytes, 26))
     if not head.startswith(_IHDR[:8]):
@@ -77,11 +78,15 @@ def _read_image(path: Path) -> tuple[NDArray[np.uint8], bytes | None]:
         raise UserError(
             f"{shown(path)} has {n_bytes:,} bytes: a region's image has at most {MAX_PNG_BYTES:,}"
         )
-    pixels, text = _chunks(path, s.read_bytes(path, 0, n_bytes))
+    return _chunks(path, s.read_bytes(path, 0, n_bytes))
+
+
+def _decode(path: Path, pixels: bytes) -> NDArray[np.uint8]:
+    """[256, 256, 256, 3 or 4] uint8 (z, y, x)."""
     try:
         with Image.open(io.BytesIO(pixels), formats=("PNG",)) as image:
             image.load()
-            return image_to_region(np.asarray(image)), text
+            return image_to_region(np.asarray(image))
     except (OSError, ValueError, SyntaxError, struct.error, zlib.error, EOFError) as error:
         raise UserError(f"{shown(path)} is a damaged PNG ({shown(error)}): export it again") from None
 
@@ -94,7 +99,7 @@ def _chunks(path: Path, data: bytes) -> tuple[bytes, bytes | None]:
         end = at + 12 + n_bytes
         if end > len(data):
             raise UserError(f"{shown(path)} is a damaged PNG (cut short): export it again")
-        if kind in (b"IHDR", b"IDAT", b"IEND"):
+        if kind in (b"IDAT", b"IEND") or at == 8:  # one IHDR, the one that was checked
             kept.append(data[at:end])
         if kind == b"tEXt" and data.startswith(KEY.encode() + b"\0", at + 8):
             text = data[at + 9 + len(KEY) : end - 4]
