@@ -73,7 +73,7 @@ def in_order(voxels, *others):
 def read_all(path):
     source = open_source(path)
     batches = list(source.batches(1 << 14))
-    names = type(batches[0]).__slots__
+    names = [n for n in type(batches[0]).__slots__ if getattr(batches[0], n) is not None]
     return source, {n: np.concatenate([getattr(b, n) for b in batches]) for n in names}
 
 
@@ -157,7 +157,7 @@ def test_vox_baked_again_is_the_same_world(noise, tmp_path):
     world, _, _ = noise
     export(world, tmp_path / "v.vox")
     bake(open_source(tmp_path / "v.vox"), tmp_path / "b.vxt", BakeOptions(voxel_size_m=SIZE))
-    regions = [name for name in file_bytes(tmp_path / "b.vxt") if "/c/" in name]
+    regions = [name for name in file_bytes(tmp_path / "b.vxt") if name.startswith("color/") and "/c/" in name]
     assert len(regions) > 8
     for name in regions:
         assert (tmp_path / "b.vxt" / name).read_bytes() == (world.path / name).read_bytes()
