@@ -269,6 +269,32 @@ def test_damaged_regions_are_refused(noise, tmp_path):
         refused(whole[:-12] + chunk + whole[-12:], None, "text chunk 'voxtide' is damaged")
 
 
+def test_mutations_of_a_region_are_read_or_refused(noise, tmp_path):
+    world, _, _ = noise
+    export(world, tmp_path / "r.png", region=(0, 0, 0))
+    whole = (tmp_path / "r.png").read_bytes()
+    rng = np.random.default_rng(7)
+    n_read, messages = 0, []
+    for _ in range(16):
+        data = bytearray(whole)
+        for at in rng.integers(0, 300, rng.integers(1, 4)):
+            data[at] = rng.integers(256)
+        if rng.random() < 0.5:  # a chunk of a known kind and of any content, with a right crc
+            kind = rng.choice(
+                [b"acTL", b"fcTL", b"tRNS", b"PLTE", b"iCCP", b"zTXt", b"iTXt", b"gAMA", b"eXIf"]
+            )
+            body = bytes(kind) + rng.bytes(int(rng.integers(0, 40)))
+            data = bytearray(whole)
+            data[33:33] = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+        (tmp_path / "m.png").write_bytes(data)
+        try:
+            n_read += open_source(tmp_path / "m.png").n_items > 0
+        except UserError as error:
+            messages.append(str(error))
+    assert n_read and messages
+    assert all(m.isprintable() and len(m) < 600 for m in messages)
+
+
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_a_crop_holds_what_lies_in_it(noise, tmp_path, suffix):
     """Bounds, in metres, cut by voxel centres; a level is that level's voxels."""
