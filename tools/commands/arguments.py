@@ -79,6 +79,13 @@ def triple(text: str) -> Triple:
     return x, y, z
 
 
+def region(text: str) -> tuple[int, int, int]:
+    x, y, z = numbers(text, 3, "a region x,y,z")
+    if not all(v.is_integer() and abs(v) < 1 << 20 for v in (x, y, z)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a region x,y,z: three whole numbers")
+    return int(x), int(y), int(z)
+
+
 def box(text: str) -> tuple[Triple, Triple]:
     a, b, c, d, e, f = numbers(text, 6, "two corners x0,y0,z0,x1,y1,z1")
     return (a, b, c), (d, e, f)

@@ -15,6 +15,7 @@ from .numpy_arrays import open_npy, open_npz
 from .pcd import open_pcd
 from .ply import read_header
 from .points import has_faces, open_point_ply
+from .region_png import open_region_png
 from .sog import open_sog, open_sog_meta
 from .sog_lod import open_sog_lod
 from .source import Gaussians, Heights, Points, Source, Triangles, Voxels, file_bytes
@@ -54,6 +55,7 @@ READERS: dict[str, registry.Reader] = {
     ".npy": open_npy,
     ".npz": open_npz,
     ".vdb": open_vdb,
+    ".png": open_region_png,
     ".glb": open_gltf,
     ".gltf": open_gltf,
     ".obj": open_mesh,
