@@ -70,7 +70,7 @@ def bake(source: Source, out: Path, options: BakeOptions, progress: Progress = q
     placement = place(source, options)
     summed, dropped = accumulate(source, placement, options, progress)
     summed_at = time.perf_counter()
-    level, rgba = resolve(summed, source, options, dropped)
+    level, rgba = resolve(summed, source, placement, options, dropped)
     bounds = bounds_of(level)
     n_levels = chosen_levels(bounds, options)
     origin = provenance(source, options)
@@ -109,7 +109,7 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 def rereadable(source: Source) -> Callable[[], Iterable[Batch]]:
     """The batches, as often as wanted: held where the source is small, else read again."""
-    if source.n_items > KEEP:
+    if source.n_items > KEEP or not KINDS[source.kind].held:
         return lambda: source.batches(BATCH)
     held = list(source.batches(BATCH))
     return lambda: held
@@ -152,10 +152,13 @@ def gathered(parts: list[Sums]) -> list[Sums]:
 
 
 def resolve(
-    summed: Sums, source: Source, options: BakeOptions, dropped: dict[str, int]
+    summed: Sums, source: Source, placement: Placement, options: BakeOptions, dropped: dict[str, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Sums -> (voxels [N, 3], rgba [N, 4] with A >= 1). UserError, saying why, if none is left."""
-    solid, coverage = KINDS[source.kind].resolve(summed, options)
+    kind = KINDS[source.kind]
+    solid, coverage = kind.resolve(summed, options)
+    if kind.carve and options.carve:
+        solid[solid] = kind.carve(source, summed.voxels[solid], placement, options)
     if not solid.any():
         raise UserError(f"{shown(source.path)} leaves no voxel: {why_empty(summed, options, dropped)}")
     rgba = np.concatenate([sums.mean_srgb(summed), coverage[:, None]], axis=1)
@@ -219,7 +222,7 @@ def provenance(source: Source, options: BakeOptions) -> dict[str, Any]:
     used = {name: value for name, value in asdict(options).items() if name != "overwrite"}
     return {
         "file": source.path.name,
-        "xxh3_128": digest(source.path),
+        "xxh3_128": digest(source.path, source.files),
         "kind": source.kind,
         "n_items": source.n_items,
         "notes": dict(source.notes),
@@ -227,10 +230,13 @@ def provenance(source: Source, options: BakeOptions) -> dict[str, Any]:
     }
 
 
-def digest(path: Path) -> str:
-    """xxh3-128 of a file's bytes, as hex."""
+def digest(path: Path, files: tuple[Path, ...] = ()) -> str:
+    """xxh3-128 of a file's bytes, as hex; of a folder's files, those of their digests in this order.
+
+    A file that is not there counts as an empty one: a recording may lack frames.
+    """
     state = xxhash.xxh3_128()
-    for block in _blocks(path):
+    for block in (digest(file).encode() if file.is_file() else b"" for file in files) if files else _blocks(path):
         state.update(block)
     return state.hexdigest()
 

@@ -9,12 +9,13 @@ from .gaussian_ply import is_gaussian_ply, open_gaussian_ply
 from .pcd import open_pcd
 from .ply import read_header
 from .points import open_point_ply
-from .source import Gaussians, Points, Source, Voxels, file_bytes
+from .rgbd import open_rgbd
+from .source import Frames, Gaussians, Points, Source, Voxels, file_bytes
 from .splat import open_splat
 from .spz import open_spz
 from .vox import open_vox
 
-__all__ = ["Gaussians", "Points", "Source", "Voxels", "open_source"]
+__all__ = ["Frames", "Gaussians", "Points", "Source", "Voxels", "open_source"]
 
 
 def open_ply(path: Path) -> Source:
@@ -43,6 +44,8 @@ def open_source(path: Path) -> Source:
     told by `batches`.
     """
     path = Path(path)
+    if path.is_dir():
+        return open_rgbd(path)
     file_bytes(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:

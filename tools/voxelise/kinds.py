@@ -3,6 +3,8 @@
     survey(batches, source, placement, options)   one look before the work -> what its voxelise wants
 voxelise(batch, placement, limits)            -> (sums to be merged, items left out by reason)
 resolve(sums, options)                        -> (solid [M] bool, coverage [M] uint8 >= 1)
+carve(source, voxels, placement, options)     -> which of the solid voxels [M, 3] stay [M] bool; each is judged by
+                                              itself, so it may be asked region by region or for all at once
 """
 
 from collections.abc import Callable, Iterable
@@ -13,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bake_options import BakeOptions
-from ..sources.source import Gaussians, Points, Source, Voxels
-from . import gaussians, points, survey, voxels
+from ..sources.source import Frames, Gaussians, Points, Source, Voxels
+from . import carve, frames, gaussians, points, survey, voxels
 from .placement import Placement
 from .sums import Sums
 
@@ -31,6 +33,8 @@ class Kind:
     voxelise: Callable[[Any, Placement, Any], tuple[Iterable[Sums], Dropped]]
     resolve: Callable[[Sums, BakeOptions], Solid]
     looks_first: bool = False  # its survey reads the batches
+    carve: Callable[[Source, NDArray[np.integer], Placement, BakeOptions], NDArray[np.bool_]] | None = None
+    held: bool = True  # small sources are read once and held; not frames, which are large
 
 
 def _no_survey(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
@@ -65,6 +69,18 @@ def _voxelise_voxels(batch: Voxels, placement: Placement, limits: None) -> tuple
     return parts, {"cropped": n_cropped}
 
 
+def _survey_frames(
+    batches: Batches, source: Source, placement: Placement, options: BakeOptions
+) -> float | None:
+    return options.max_depth_m
+
+
+def _voxelise_frames(
+    batch: Frames, placement: Placement, max_depth_m: float | None
+) -> tuple[Iterable[Sums], Dropped]:
+    return frames.voxelise(batch, placement, max_depth_m), {}
+
+
 KINDS: dict[str, Kind] = {
     "gaussians": Kind(
         _survey_gaussians,
@@ -74,4 +90,13 @@ KINDS: dict[str, Kind] = {
     ),
     "points": Kind(_no_survey, _voxelise_points, lambda summed, options: points.resolve(summed)),
     "voxels": Kind(_survey_voxels, _voxelise_voxels, lambda summed, options: voxels.resolve(summed)),
+    "frames": Kind(
+        _survey_frames,
+        _voxelise_frames,
+        lambda summed, options: frames.resolve(summed),
+        carve=lambda source, found, placement, options: (
+            carve.carve(source, found, placement, options.max_depth_m)
+        ),
+        held=False,
+    ),
 }
