@@ -236,7 +236,9 @@ def digest(path: Path, files: tuple[Path, ...] = ()) -> str:
     A file that is not there counts as an empty one: a recording may lack frames.
     """
     state = xxhash.xxh3_128()
-    for block in (digest(file).encode() if file.is_file() else b"" for file in files) if files else _blocks(path):
+    for block in (
+        (digest(file).encode() if file.is_file() else b"" for file in files) if files else _blocks(path)
+    ):
         state.update(block)
     return state.hexdigest()
 

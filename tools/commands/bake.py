@@ -75,11 +75,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rgbd.add_argument(
         "--pose-convention", choices=("c2w", "w2c"), help="poses are camera to world or world to camera"
     )
-    rgbd.add_argument("--intrinsics", type=arguments.quad, metavar="FX,FY,CX,CY", help="of the depth images, pixels")
     rgbd.add_argument(
-        "--depth-scale", type=arguments.positive, metavar="N", help="depth units per metre (default: the layout's)"
+        "--intrinsics", type=arguments.quad, metavar="FX,FY,CX,CY", help="of the depth images, pixels"
     )
-    rgbd.add_argument("--max-depth", type=arguments.positive, metavar="M", help="leave out what is farther, metres")
+    rgbd.add_argument(
+        "--depth-scale",
+        type=arguments.positive,
+        metavar="N",
+        help="depth units per metre (default: the layout's)",
+    )
+    rgbd.add_argument(
+        "--max-depth", type=arguments.positive, metavar="M", help="leave out what is farther, metres"
+    )
     rgbd.add_argument("--no-carve", action="store_true", help="keep what other frames saw through")
     made = parser.add_argument_group("procedural:island")
     made.add_argument(

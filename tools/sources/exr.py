@@ -1,9 +1,10 @@
 """One channel of an OpenEXR image: scan lines, half or float, uncompressed, RLE, ZIPS or ZIP.
 
-The file (openexr.com, "OpenEXR File Layout"): magic, version, attributes (name, type, size, bytes) up to an empty
-name, an offset per block of lines, then blocks (first line, size, bytes). In a block each line holds each
-channel in order of its name. ZIP and RLE blocks: the bytes' even half before their odd half, then differences
-plus 128, then the compression. PIZ and the lossy ones go through the package OpenEXR where it is installed.
+The file (openexr.com, "OpenEXR File Layout"): magic, version, attributes (name, type, size, bytes) up to an
+empty name, an offset per block of lines, then blocks (first line, size, bytes). In a block each line holds
+each channel in order of its name. ZIP and RLE blocks: the bytes' even half before their odd half, then
+differences plus 128, then the compression. PIZ and the lossy ones go through the package OpenEXR where it is
+installed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _TYPES = (np.dtype("<u4"), np.dtype("<f2"), np.dtype("<f4"))
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is needed of a header. channels: name -> type, in file order; table_at: where the offsets begin."""
+    """What is needed of a header. channels: name -> type, in file order; table_at: of the offsets."""
 
     size: tuple[int, int]  # width, height
     top: int  # number of the first line
@@ -42,7 +43,9 @@ def header(data: bytes, what: str) -> Header:
     try:
         (flags,) = struct.unpack_from("<I", data, 4)
         if flags & 0xFF != 2 or flags & 0x1A00:
-            raise UserError(f"{shown(what)}: tiled, deep and multi-part EXR are not read: save it as scan lines")
+            raise UserError(
+                f"{shown(what)}: tiled, deep and multi-part EXR are not read: save it as scan lines"
+            )
         attributes, at = _attributes(data)
         x0, y0, x1, y1 = struct.unpack("<4i", attributes[b"dataWindow"])
         (compression,) = struct.unpack("<B", attributes[b"compression"])

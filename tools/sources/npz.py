@@ -15,7 +15,16 @@ from ..errors import UserError, shown
 from .source import file_bytes
 
 MAX_ARRAY_BYTES = 1 << 27
-_BROKEN = (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, KeyError, zlib.error, zipfile.BadZipFile)
+_BROKEN = (
+    OSError,
+    ValueError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    KeyError,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 
 
 def names(path: Path) -> list[str]:
@@ -49,16 +58,28 @@ def read_member(path: Path, name: str, most_bytes: int) -> bytes:
 
 
 def array(data: bytes, what: str, ndim: int) -> NDArray[Any]:
-    """The array in the bytes of an .npy file: numbers only, of `ndim` axes. Raises UserError, naming `what`."""
+    """The array in the bytes of an .npy file: numbers, of `ndim` axes. Raises UserError, naming `what`."""
     file = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
         shape, by_column, dtype = read(file)
-    except (ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError, OverflowError) as error:
+    except (
+        ValueError,
+        TypeError,
+        SyntaxError,
+        EOFError,
+        RecursionError,
+        MemoryError,
+        OverflowError,
+    ) as error:
         raise UserError(f"{shown(what)} is not an .npy array that can be read: {shown(error)}") from None
     if dtype.kind not in "fiu" or len(shape) != ndim:
-        raise UserError(f"{shown(what)} holds {shown(dtype)} of {len(shape)} axes: expected numbers of {ndim}")
+        raise UserError(
+            f"{shown(what)} holds {shown(dtype)} of {len(shape)} axes: expected numbers of {ndim}"
+        )
     body = data[file.tell() :]
     n_items = 1
     for n in shape:

@@ -15,13 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError, shown
-from . import rgbd_images, rgbd_layouts, rgbd_poses
-from .rgbd_layouts import Convention, Intrinsics, Recording, View
+from . import rgbd_images, rgbd_poses
+from .rgbd_layouts import nerfstudio, redwood, scannet, seven_scenes, tum
+from .rgbd_lyra import lyra
+from .rgbd_recording import Convention, Intrinsics, Recording, View
 from .source import Frames, Source
 
+# In this order: the more a layout demands, the earlier.
+LAYOUTS = (lyra, tum, seven_scenes, redwood, scannet, nerfstudio)
 EXPECTED = (
-    "a folder of posed RGB-D: color/ depth/ trajectory.log (Redwood), groundtruth.txt (TUM), frame-*.pose.txt "
-    "(7-Scenes), pose/ intrinsic/ (ScanNet), depth.zip (Lyra) or transforms.json (nerfstudio)"
+    "a folder of posed RGB-D: color/ depth/ trajectory.log (Redwood), groundtruth.txt (TUM), "
+    "frame-*.pose.txt (7-Scenes), pose/ intrinsic/ (ScanNet), depth.zip (Lyra), transforms.json (nerfstudio)"
 )
 SKY_SHARE = 0.005  # of the pixels, at one exact distance, make it a sky
 SKY_QUANTILE = 0.75  # and it is farther than so many of the others
@@ -73,7 +77,7 @@ def open_rgbd(path: Path, asked: Asked | None = None, tell: Callable[[str], None
 def found_in(path: Path) -> Recording:
     """The layout of a folder. Raises UserError."""
     try:
-        found = next((r for r in (layout(path) for layout in rgbd_layouts.LAYOUTS) if r is not None), None)
+        found = next((r for r in (layout(path) for layout in LAYOUTS) if r is not None), None)
     except OSError as error:
         raise UserError(f"cannot look into {shown(path)}: {shown(error.strerror or error)}") from None
     if found is None:
@@ -89,8 +93,8 @@ def check(path: Path, recording: Recording, asked: Asked) -> None:
     """UserError if something that has to be known is not."""
     if not (asked.convention or recording.convention):
         raise UserError(
-            f"{shown(path)} does not say what its poses mean: pass --pose-convention c2w (camera to world, as of "
-            "most scanners) or w2c (world to camera, as of COLMAP)"
+            f"{shown(path)} does not say what its poses mean: pass --pose-convention c2w (camera to world, "
+            "as of most scanners) or w2c (world to camera, as of COLMAP)"
         )
     if asked.intrinsics and not (all(map(math.isfinite, asked.intrinsics)) and min(asked.intrinsics[:2]) > 0):
         raise UserError("--intrinsics must be fx,fy,cx,cy in pixels, fx and fy above 0")
@@ -101,33 +105,39 @@ def check(path: Path, recording: Recording, asked: Asked) -> None:
             size = rgbd_images.size_of(view.depth)
             cameras_of(path, recording, view, asked, size, rgbd_images.size_of(view.colour))
             return
-        except _Unknown:
+        except UnknownCameraError:
             raise
         except UserError:
             continue
     raise UserError(f"{shown(path)}: none of {len(recording.views):,} frames can be read")
 
 
-class _Unknown(UserError):
+class UnknownCameraError(UserError):
     """Intrinsics are not known: no frame can be read."""
 
 
 def cameras_of(
-    path: Path, recording: Recording, view: View, asked: Asked, size: tuple[int, int], picture: tuple[int, int]
+    path: Path,
+    recording: Recording,
+    view: View,
+    asked: Asked,
+    size: tuple[int, int],
+    picture: tuple[int, int],
 ) -> tuple[Intrinsics, Intrinsics | None]:
     """Intrinsics of a frame's depth image of this size (W, H), and of its picture (None: the same view)."""
     own = view.picture_intrinsics or recording.picture_intrinsics
     depth = asked.intrinsics or view.intrinsics or recording.intrinsics
     if depth is None and own is not None:
-        sx, sy = size[0] / picture[0], size[1] / picture[1]
+        of_width, of_height = recording.picture_size or picture
+        sx, sy = size[0] / of_width, size[1] / of_height
         fx, fy, cx, cy = own
         depth, own = (fx * sx, fy * sy, (cx + 0.5) * sx - 0.5, (cy + 0.5) * sy - 0.5), None
     if depth is None and recording.usual and size == (640, 480):
         depth = recording.usual
     if depth is None:
-        raise _Unknown(
-            f"{shown(path)} does not say which camera took it: pass --intrinsics fx,fy,cx,cy in pixels of its "
-            f"{size[0]} x {size[1]} depth images"
+        raise UnknownCameraError(
+            f"{shown(path)} does not say which camera took it: pass --intrinsics fx,fy,cx,cy in pixels of "
+            f"its {size[0]} x {size[1]} depth images"
         )
     if not all(map(math.isfinite, (*depth, *(own or ())))) or min(*depth[:2], *(own or depth)[:2]) <= 0:
         raise UserError(f"{shown(view.depth)}: its intrinsics {shown(depth)} are not a camera's")
@@ -151,7 +161,7 @@ def read(path: Path, recording: Recording, view: View, asked: Asked) -> Frames:
 
 
 def without_sky(depth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Estimators set the sky to one distance: the most frequent depth, if it is far and surely no accident."""
+    """Estimators set the sky to one distance: the most frequent depth, if far and no accident."""
     there = depth[depth > 0]
     if not there.size:
         return depth

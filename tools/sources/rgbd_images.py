@@ -1,4 +1,4 @@
-"""Pictures and depth images of a frame: through Pillow, from .npy or from .exr; every size is checked first."""
+"""Pictures and depth images of a frame: by Pillow, from .npy or .exr; every size is checked first."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import UserError, shown
 from . import exr, npz
+from .rgbd_video import VideoFrame
 from .source import file_bytes, read_bytes
 
 MAX_PIXELS = 1 << 24  # of one image: twice 4K
@@ -43,9 +44,14 @@ class File:
         if self.member is None:
             n_bytes = file_bytes(self.path)
             if n_bytes > MAX_FRAME_BYTES:
-                raise UserError(f"{shown(self.path)} has {n_bytes:,} bytes: an image has {MAX_FRAME_BYTES:,} at most")
+                raise UserError(
+                    f"{shown(self.path)} has {n_bytes:,} bytes: an image has {MAX_FRAME_BYTES:,} at most"
+                )
             return read_bytes(self.path, 0, n_bytes)
         return npz.read_member(self.path, self.member, MAX_FRAME_BYTES)
+
+
+Still = File | VideoFrame  # a picture
 
 
 def zip_members(path: Path, suffixes: tuple[str, ...]) -> list[File]:
@@ -59,8 +65,10 @@ def zip_members(path: Path, suffixes: tuple[str, ...]) -> list[File]:
     return [File(path, name) for name in names]
 
 
-def size_of(file: File) -> tuple[int, int]:
+def size_of(file: Still) -> tuple[int, int]:
     """(width, height) of an image, from its header. Raises UserError."""
+    if isinstance(file, VideoFrame):
+        return picture(file).shape[1::-1]
     data = file.read()
     if file.suffix == ".exr":
         return exr.header(data, str(file)).size
@@ -71,8 +79,10 @@ def size_of(file: File) -> tuple[int, int]:
         return image.size
 
 
-def picture(file: File) -> NDArray[np.uint8]:
+def picture(file: Still) -> NDArray[np.uint8]:
     """Colours [H, W, 3] sRGB. Raises UserError."""
+    if isinstance(file, VideoFrame):
+        return file.video.frame(file.number)
     with _opened(file, file.read()) as image:
         return np.asarray(_loaded(file, image, "RGB"))
 
@@ -91,7 +101,7 @@ def depth(file: File, units_per_metre: float | None) -> NDArray[np.float32]:
         with _opened(file, data) as image:
             if image.mode not in ("I;16", "I;16B", "I", "F"):
                 raise UserError(
-                    f"{shown(file)} is a picture of mode {image.mode}: depth needs 16 bits or more in one channel"
+                    f"{shown(file)} has mode {image.mode}: depth is one channel of 16 bits or more"
                 )
             raw = np.asarray(_loaded(file, image, None))
         if raw.dtype.kind != "f":
@@ -130,11 +140,15 @@ def _opened(file: File, data: bytes) -> Image.Image:
         try:
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
         except UnidentifiedImageError:
-            raise UserError(f"{shown(file)} is not an image that can be read ({', '.join(_FORMATS)})") from None
+            raise UserError(
+                f"{shown(file)} is not an image that can be read ({', '.join(_FORMATS)})"
+            ) from None
         except _BROKEN as error:
             raise UserError(f"{shown(file)} is a damaged image: {shown(error)}") from None
     if image.width * image.height > MAX_PIXELS:
-        raise UserError(f"{shown(file)} has {image.width} x {image.height} pixels: the limit is {MAX_PIXELS:,}")
+        raise UserError(
+            f"{shown(file)} has {image.width} x {image.height} pixels: the limit is {MAX_PIXELS:,}"
+        )
     return image
 
 

@@ -1,95 +1,35 @@
-"""The folders in which posed RGB-D is handed around, each found by what lies in it.
+"""The folders in which posed RGB-D is handed around, each found by what lies in it (Lyra's: rgbd_lyra.py).
 
-A layout is a function folder -> Recording or None (it is not this one). What a layout fixes (the meaning of its
-poses, units, the usual camera) is taken from it; what it leaves open is asked for, never guessed.
+A layout is a function folder -> Recording or None (it is not this one). What a layout fixes (what its
+poses mean, units, the usual camera) is taken from it; what it leaves open is asked for, never guessed.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from ..errors import UserError, shown
-from . import npz, rgbd_poses
-from .rgbd_images import DEPTHS, PICTURES, File, zip_members
-from .rgbd_poses import Pose
-from .source import Up
+from . import rgbd_poses
+from .rgbd_images import DEPTHS, PICTURES, File
+from .rgbd_recording import (
+    MAX_FRAMES,
+    Intrinsics,
+    Recording,
+    View,
+    inside,
+    json_object,
+    numbered,
+    paired,
+    picture_folder,
+)
 
-Intrinsics = tuple[float, float, float, float]  # fx, fy, cx, cy in pixels
-Convention = Literal["c2w", "w2c"]
-
-MAX_FRAMES = 1 << 20
 TUM_WITHIN_S = 0.02  # that a picture, a depth image and a pose may be apart: TUM's own tools' value
 PRIMESENSE = (525.0, 525.0, 319.5, 239.5)  # the usual camera of 640 x 480
 SEVEN_SCENES = (585.0, 585.0, 320.0, 240.0)  # as its authors give it
-_PICTURE_FOLDERS = ("image", "color", "colour", "rgb", "images")
 _LOGS = ("trajectory.log", "scene/trajectory.log", "test_scene/trajectory.log")
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One frame. pose: as the file has it, None if it is not a pose. Intrinsics: None is the recording's."""
-
-    colour: File
-    depth: File
-    pose: Pose | None
-    intrinsics: Intrinsics | None = None
-    picture_intrinsics: Intrinsics | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """What a layout found. None of convention, intrinsics: the layout does not say, and the user is asked.
-
-    usual: intrinsics for 640 x 480, where nothing is said. sky: depth holds the sky at one made-up distance.
-    """
-
-    layout: str
-    views: list[View]
-    convention: Convention | None
-    up: Up
-    intrinsics: Intrinsics | None = None
-    picture_intrinsics: Intrinsics | None = None
-    usual: Intrinsics | None = None
-    units_per_metre: float | None = None  # of depth images; None: 1000 for pictures, 1 for .exr and .npy
-    sky: bool = False
-    files: list[Path] = field(default_factory=list)  # poses and intrinsics, beside the images
-
-
-def inside(folder: Path, name: str) -> Path:
-    """A path that a file in the folder names; UserError if it leads out of it."""
-    path = Path(name)
-    if not name or path.is_absolute() or ".." in path.parts or "\0" in name:
-        raise UserError(f"{shown(folder)} names the file {shown(name)}, which is not inside it")
-    return folder / path
-
-
-def numbered(folder: Path, suffixes: tuple[str, ...], pattern: str = r"(\d{1,9})") -> dict[int, Path]:
-    """Files in a folder by the number in their stem."""
-    found = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        match = re.fullmatch(pattern, path.stem)
-        if match and path.suffix.lower() in suffixes:
-            found[int(match[1])] = path
-        if len(found) > MAX_FRAMES:
-            raise UserError(f"{shown(folder)} holds more than {MAX_FRAMES:,} images: bake it in parts")
-    return found
-
-
-def picture_folder(folder: Path) -> Path | None:
-    return next((folder / name for name in _PICTURE_FOLDERS if (folder / name).is_dir()), None)
-
-
-def paired(colours: dict[int, Path], depths: dict[int, Path], poses: dict[int, Any]) -> list[View]:
-    """Frames of which all three are there, by number."""
-    numbers = sorted(set(colours) & set(depths) & set(poses))
-    return [View(File(colours[n]), File(depths[n]), poses[n]) for n in numbers]
 
 
 def redwood(folder: Path) -> Recording | None:
@@ -101,7 +41,11 @@ def redwood(folder: Path) -> Recording | None:
     poses = rgbd_poses.log(log)
     colours, depths = numbered(pictures, PICTURES), numbered(folder / "depth", DEPTHS)
     camera = next(
-        (folder / n for n in ("intrinsic.json", "camera_intrinsic.json", "intrinsics.json") if (folder / n).is_file()),
+        (
+            folder / n
+            for n in ("intrinsic.json", "camera_intrinsic.json", "intrinsics.json")
+            if (folder / n).is_file()
+        ),
         None,
     )
     return Recording(
@@ -118,7 +62,7 @@ def redwood(folder: Path) -> Recording | None:
 
 def _open3d_camera(path: Path) -> Intrinsics:
     """Open3D's PinholeCameraIntrinsic: intrinsic_matrix by columns."""
-    k = _json(path).get("intrinsic_matrix")
+    k = json_object(path).get("intrinsic_matrix")
     if not isinstance(k, list) or len(k) != 9 or not all(isinstance(v, int | float) for v in k):
         raise UserError(f"{shown(path)}: expected an intrinsic_matrix of 9 numbers")
     return float(k[0]), float(k[4]), float(k[6]), float(k[7])
@@ -128,7 +72,14 @@ def tum(folder: Path) -> Recording | None:
     """TUM: rgb.txt, depth.txt (time, file), groundtruth.txt (time, tx ty tz qx qy qz qw: camera to world)."""
     truth = folder / "groundtruth.txt"
     lists = [folder / name for name in ("rgb.txt", "depth.txt")]
-    pairs = next((folder / n for n in ("associations.txt", "associated.txt", "associate.txt") if (folder / n).is_file()), None)
+    pairs = next(
+        (
+            folder / n
+            for n in ("associations.txt", "associated.txt", "associate.txt")
+            if (folder / n).is_file()
+        ),
+        None,
+    )
     if not truth.is_file() or not (pairs or all(path.is_file() for path in lists)):
         return None
     poses = rgbd_poses.stamped(truth)
@@ -222,11 +173,11 @@ def nerfstudio(folder: Path) -> Recording | None:
     path = folder / "transforms.json"
     if not path.is_file():
         return None
-    meta = _json(path)
+    meta = json_object(path)
     frames = meta.get("frames")
     if not isinstance(frames, list) or len(frames) > MAX_FRAMES:
         raise UserError(f"{shown(path)}: expected a list of frames")
-    views = []
+    views: list[View] = []
     for one in frames:
         if not isinstance(one, dict) or not isinstance(one.get("depth_file_path"), str):
             continue
@@ -235,7 +186,9 @@ def nerfstudio(folder: Path) -> Recording | None:
             pose = rgbd_poses.rigid(matrix * [1, -1, -1, 1]) if matrix.shape in ((4, 4), (3, 4)) else None
             colour, depth = inside(folder, str(one["file_path"])), inside(folder, one["depth_file_path"])
         except (KeyError, TypeError, ValueError):
-            raise UserError(f"{shown(path)}: frame {len(views)}: expected file_path and transform_matrix") from None
+            raise UserError(
+                f"{shown(path)}: frame {len(views)}: expected file_path and transform_matrix"
+            ) from None
         k = _fields(path, {**meta, **one})
         views.append(View(File(colour), File(depth), pose, picture_intrinsics=k))
     if not views:
@@ -253,80 +206,3 @@ def _fields(path: Path, one: dict[str, Any]) -> Intrinsics | None:
         raise UserError(f"{shown(path)}: lens distortion is not undone: undistort the images first")
     fx, fy, cx, cy = (float(v) for v in found if v is not None)
     return fx, fy, cx - 0.5, cy - 0.5  # nerfstudio counts from a pixel's corner, here from its centre
-
-
-def lyra(folder: Path) -> Recording | None:
-    """Lyra: depth.zip of %05d.exr (channel Z, metres), poses in .npz, pictures in a folder of images.
-
-    pose.npz {inds, data}: camera to world; trajectory.npz or cameras.npz {w2c | c2w, intrinsics}. The sky in
-    estimated depth lies at one distance (DA3's 99th percentile), and is left out.
-    """
-    archive = next((folder / n for n in ("depth.zip", "depths.zip") if (folder / n).is_file()), None)
-    if archive is None:
-        return None
-    depths = {int(Path(f.member or "").stem): f for f in zip_members(archive, (".exr",))
-              if re.fullmatch(r"\d{1,9}", Path(f.member or "").stem)}  # fmt: skip
-    pictures = picture_folder(folder)
-    colours = numbered(pictures, PICTURES, r"\D*(\d{1,9})") if pictures else {}
-    if not colours:
-        raise UserError(
-            f"{shown(folder)}: no pictures beside {archive.name}: unpack the video into rgb/, as in "
-            "`ffmpeg -i rgb.mp4 -start_number 0 rgb/%05d.png`"
-        )
-    path = next((folder / n for n in _LYRA_POSES if (folder / n).is_file()), None)
-    if path is None:
-        raise UserError(f"{shown(folder)}: no poses beside {archive.name}: expected {' or '.join(_LYRA_POSES)}")
-    poses, convention = npz_poses(path)
-    cameras, files = _npz_cameras(folder, path)
-    views = [View(File(colours[n]), depths[n], poses[n], picture_intrinsics=cameras.get(n))
-             for n in sorted(set(colours) & set(depths) & set(poses))]  # fmt: skip
-    return Recording("lyra", views, convention, "-y", sky=True, files=[archive, *files])
-
-
-_LYRA_POSES = ("pose.npz", "poses.npz", "trajectory.npz", "cameras.npz")
-
-
-def npz_poses(path: Path) -> tuple[dict[int, Pose | None], Convention | None]:
-    """Poses by frame number, and what they mean where their name says so."""
-    names = npz.names(path)
-    for name, convention in (("w2c", "w2c"), ("c2w", "c2w"), ("data", "c2w"), ("poses", None), ("pose", None)):
-        if name in names:
-            found = rgbd_poses.stack(path, name)
-            numbers = npz.load(path, "inds", 1) if "inds" in names else np.arange(len(found))
-            if len(numbers) != len(found) or numbers.dtype.kind not in "iu":
-                raise UserError(f"{shown(path)}: inds and {name} must be equally many")
-            return dict(zip((int(n) for n in numbers), found, strict=True)), convention  # type: ignore[return-value]
-    raise UserError(f"{shown(path)} holds {shown(', '.join(names))}: expected w2c, c2w, or inds and data")
-
-
-def _npz_cameras(folder: Path, poses: Path) -> tuple[dict[int, Intrinsics], list[Path]]:
-    """Intrinsics by frame number, in pixels of the picture: [N, 3, 3], or [N, 4] of fx, fy, cx, cy."""
-    own = folder / "intrinsics.npz"
-    path, name = (own, "data") if own.is_file() else (poses, "intrinsics")
-    names = npz.names(path)
-    if name not in names:
-        return {}, [poses]
-    try:
-        values = npz.load(path, name, 3)
-        values = np.stack([values[:, 0, 0], values[:, 1, 1], values[:, 0, 2], values[:, 1, 2]], axis=1)
-    except (UserError, IndexError):
-        values = npz.load(path, name, 2)
-    numbers = npz.load(path, "inds", 1) if "inds" in names else np.arange(len(values))
-    if values.shape[1:] != (4,) or len(numbers) != len(values):
-        raise UserError(f"{shown(path)}: {name} is {values.shape}: expected N x 3 x 3 or N x 4")
-    cameras = {int(n): tuple(float(x) for x in v) for n, v in zip(numbers, values, strict=True)}
-    return cameras, sorted({poses, path})  # type: ignore[return-value]
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(rgbd_poses.text(path))
-    except (ValueError, RecursionError):
-        raise UserError(f"{shown(path)} is not JSON that can be read") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{shown(path)}: expected a JSON object")
-    return found
-
-
-# In this order: the more a layout demands, the earlier.
-LAYOUTS: tuple[Callable[[Path], Recording | None], ...] = (lyra, tum, seven_scenes, redwood, scannet, nerfstudio)

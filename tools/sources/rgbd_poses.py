@@ -30,7 +30,9 @@ def text(path: Path) -> str:
 
 def rows(path: Path) -> list[list[str]]:
     """The words of each line that is neither empty nor a comment."""
-    return [line.split() for line in text(path).splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    return [
+        line.split() for line in text(path).splitlines() if line.strip() and not line.lstrip().startswith("#")
+    ]
 
 
 def numbers(words: list[str]) -> list[float] | None:
@@ -91,7 +93,7 @@ def matrix_file(path: Path) -> Pose | None:
 
 
 def log(path: Path) -> dict[int, Pose | None]:
-    """A Redwood trajectory.log: per pose a line of three integers, the first the frame's number, then 4 x 4."""
+    """A Redwood trajectory.log: per pose three integers, the first the frame's number, then 4 x 4."""
     lines = rows(path)
     found: dict[int, Pose | None] = {}
     if len(lines) % 5:

@@ -1,12 +1,14 @@
 """Free space and double walls: a voxel stays where the median of the frames that look at it has the surface.
 
 Every frame that sees a voxel's centre votes with the plane of the pixel there (frames.py): the voxel is in
-front of the surface (the frame saw through it), on it (the plane passes the voxel), or behind it by at most BAND
-voxels. Further behind it is merely hidden and the frame says nothing, as it does at depth edges. A voxel stays
-if neither "in front" nor "behind" has more than half of the votes. So floaters go, and of a wall that drifting
-poses smear over several voxels the middle stays; where the middle is, some frame filled it, so this tears no
-holes. Counts are integers and every voxel is judged by itself: order, batches and regions do not matter, and
-feeding every frame twice changes nothing.
+front of the surface (the frame saw through it), on it, or behind it by at most BAND voxels. On it: no farther
+from the plane than halfway between the thinnest layer without 6-holes (half a voxel times the largest part of
+the normal) and all voxels that the plane touches (times the sum of its parts); medians wobble, hence not the
+thinnest. Further behind it is merely hidden and the frame says nothing, as it does at depth edges. A voxel
+stays if neither "in front" nor "behind" has more than half of the votes. So floaters go, and of a wall that
+drifting poses smear over several voxels the middle stays; where the middle is, some frame filled it, so this
+tears no holes. Counts are integers and every voxel is judged by itself: order, batches and regions do not
+matter, and feeding every frame twice changes nothing.
 """
 
 from dataclasses import dataclass
@@ -106,7 +108,7 @@ def planes_of(
 ) -> tuple[F32, float]:
     """What a pixel says of voxels -> ([H * W, 6] float32, greatest depth). Lengths in source units.
 
-    0..2 N of the plane N . p = 1 in camera axes; 3 how far N . p - 1 may be off for a voxel that the plane passes;
+    0..2 N of the plane N . p = 1 in camera axes; 3 how far N . p - 1 may be off for a voxel on the plane;
     4 how far for one that is just behind; 5 the depth in front of which nothing is seen around the pixel.
     """
     surface = surface_of(depth, intrinsics, far)
@@ -115,7 +117,8 @@ def planes_of(
     nz = surface.q - surface.x * nx - surface.y * ny
     voxel = 1 / camera.voxels_per_unit
     turn = (camera.turn * (0.5 * voxel * voxel)).astype(np.float32)  # unit axes times half a voxel
-    half = sum(np.abs(nx * turn[a, 0] + ny * turn[a, 1] + nz * turn[a, 2]) for a in range(3))
+    along = [np.abs(nx * turn[a, 0] + ny * turn[a, 1] + nz * turn[a, 2]) for a in range(3)]
+    half = np.float32(0.5) * (np.maximum(np.maximum(*along[:2]), along[2]) + (along[0] + along[1] + along[2]))
     band = half + np.float32(BAND * voxel) * np.sqrt(nx * nx + ny * ny + nz * nz)
     there = np.where((depth > 0) & (depth <= far), depth, np.float32(np.inf))
     typical = float(np.median(depth[surface.valid])) if surface.valid.any() else 1.0

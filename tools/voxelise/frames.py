@@ -11,9 +11,9 @@ Weight of a pixel: cos / z^2. The axial noise of structured light grows with z^2
 "Modeling Kinect sensor noise", 3DIMPVT 2012) and surfaces seen aslant are uncertain in proportion to the
 cosine (Curless, Levoy, "A volumetric method for building complex models from range images", SIGGRAPH 1996).
 
-A pixel whose square is wider than SPACING voxels on the surface is filled by n x n points of its plane that lie
-at most SPACING apart: no hole, except where a surface clips less than that off a voxel's corner. A pixel that
-would need more than MAX_SPLIT points a side is too far for these voxels, and is dropped.
+A pixel whose square is wider than SPACING voxels on the surface is filled by n x n points of its plane that
+lie at most SPACING apart: no hole, except where a surface clips less than that off a voxel's corner. A pixel
+that would need more than MAX_SPLIT points a side is too far for these voxels, and is dropped.
 
 What was seen through is carved: see carve.py.
 """
@@ -128,7 +128,7 @@ def surface_of(depth: F32, intrinsics: tuple[float, float, float, float], far: f
 
 
 def splits(surface: Surface, fx: float, fy: float, spacing: float) -> NDArray[np.int32]:
-    """Points per side [P] that fill the squares of the valid pixels [P], at most `spacing` source units apart."""
+    """Points per side [P] that fill the squares of the valid pixels [P], at most `spacing` apart."""
     x, y, q, qx, qy = (a[surface.valid] for a in (surface.x, surface.y, surface.q, surface.qx, surface.qy))
     widest = np.zeros_like(q)
     for slope, focal, across in ((qx, fx, x), (qy, fy, y)):
@@ -137,7 +137,9 @@ def splits(surface: Surface, fx: float, fy: float, spacing: float) -> NDArray[np
         other = x * x + y * y + 1 - across * across
         length2 = (np.float32(1 / focal) - across * moved) ** 2 + other * moved * moved
         widest = np.maximum(widest, length2)
-    n: NDArray[np.int32] = np.ceil(np.sqrt(widest) / (q * np.float32(spacing))).clip(1, MAX_SPLIT + 1).astype(np.int32)
+    n: NDArray[np.int32] = (
+        np.ceil(np.sqrt(widest) / (q * np.float32(spacing))).clip(1, MAX_SPLIT + 1).astype(np.int32)
+    )
     return n
 
 
@@ -188,8 +190,10 @@ def _fused(
     return _summed(voxels, np.concatenate(weights), np.concatenate(ids), light, camera, placement)
 
 
-def _points(columns: list[F32], right: float, down: float, fx: float, fy: float, camera: Camera) -> NDArray[np.int32]:
-    """Points `right`, `down` pixels from the centres, on their planes -> voxels [3, P] from the eye's voxel."""
+def _points(
+    columns: list[F32], right: float, down: float, fx: float, fy: float, camera: Camera
+) -> NDArray[np.int32]:
+    """Points `right`, `down` pixels off the centres, on their planes -> voxels [3, P] from the eye's."""
     x, y, q, qx, qy = columns
     z = 1 / np.maximum(q + (qx * np.float32(right) + qy * np.float32(down)), q * np.float32(0.5))
     px = (x + np.float32(right / fx)) * z
@@ -203,13 +207,20 @@ def _points(columns: list[F32], right: float, down: float, fx: float, fy: float,
 
 
 def _summed(
-    voxels: NDArray[np.int32], weight: I64, pixels: I64, light: NDArray[np.uint32], camera: Camera, placement: Placement
+    voxels: NDArray[np.int32],
+    weight: I64,
+    pixels: I64,
+    light: NDArray[np.uint32],
+    camera: Camera,
+    placement: Placement,
 ) -> Sums:
     """Samples [3, S] from the eye's voxel -> sums of one frame."""
     lowest, highest = placement.crop()
     low, high = voxels.min(1).astype(np.int64), voxels.max(1).astype(np.int64)
     if placement.bounds_m is None:
-        check_addressable((low + camera.own).astype(float), (high + camera.own).astype(float), placement.voxel_size_m)
+        check_addressable(
+            (low + camera.own).astype(float), (high + camera.own).astype(float), placement.voxel_size_m
+        )
     elif (low + camera.own < lowest).any() or (high + camera.own >= highest).any():
         edge_low, edge_high = (lowest - camera.own)[:, None], (highest - camera.own)[:, None]
         inside = ((voxels >= edge_low) & (voxels < edge_high)).all(0)

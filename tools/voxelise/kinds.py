@@ -3,8 +3,8 @@
     survey(batches, source, placement, options)   one look before the work -> what its voxelise wants
 voxelise(batch, placement, limits)            -> (sums to be merged, items left out by reason)
 resolve(sums, options)                        -> (solid [M] bool, coverage [M] uint8 >= 1)
-carve(source, voxels, placement, options)     -> which of the solid voxels [M, 3] stay [M] bool; each is judged by
-                                              itself, so it may be asked region by region or for all at once
+carve(source, voxels, placement, options)     -> [M] bool: which of the solid voxels [M, 3] stay; each is
+                                              judged by itself, so ask by region or for all at once
 """
 
 from collections.abc import Callable, Iterable
@@ -94,8 +94,8 @@ KINDS: dict[str, Kind] = {
         _survey_frames,
         _voxelise_frames,
         lambda summed, options: frames.resolve(summed),
-        carve=lambda source, found, placement, options: (
-            carve.carve(source, found, placement, options.max_depth_m)
+        carve=lambda source, found, placement, options: carve.carve(
+            source, found, placement, options.max_depth_m
         ),
         held=False,
     ),
