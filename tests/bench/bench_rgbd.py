@@ -74,16 +74,17 @@ def dense(world):
 
 
 def near_share(world, fragment, view, placement):
-    """Share of a fragment's points that have an occupied voxel within WITHIN voxels along every axis."""
+    """Share of a fragment's points that are at most WITHIN voxels away from an occupied voxel (its box)."""
     points = np.concatenate([batch.positions for batch in fragment.batches(1 << 20)])
     pose = view.camera_to_world[0]
-    voxels = np.floor(to_voxels(points @ pose[:3, :3].T + pose[:3, 3], placement)).astype(np.int64)
+    exact = to_voxels(points @ pose[:3, :3].T + pose[:3, 3], placement)
     solid, _, lo = dense(world)
-    near = np.zeros(len(voxels), bool)
-    for step in np.ndindex(3, 3, 3) if WITHIN == 1 else np.ndindex((2 * WITHIN + 1,) * 3):
-        at = voxels - lo + step - WITHIN
-        inside = ((at >= 0) & (at < np.array(solid.shape[::-1]))).all(1)
-        x, y, z = at[inside].T
+    near = np.zeros(len(exact), bool)
+    for step in np.ndindex((2 * WITHIN + 1,) * 3):
+        voxels = np.floor(exact).astype(np.int64) + step - WITHIN
+        away = np.linalg.norm(np.maximum(np.maximum(voxels - exact, exact - voxels - 1), 0), axis=1)
+        inside = ((voxels >= lo) & (voxels < lo + solid.shape[::-1])).all(1) & (away <= WITHIN)
+        x, y, z = (voxels[inside] - lo).T
         near[inside] |= solid[z, y, x]
     return float(near.mean())
 
