@@ -138,6 +138,9 @@ def test_depth_edges_and_grazing_pixels_are_dropped_and_steep_planes_are_not():
     assert jump.sum() > 20
     assert not surface.valid[:, :-1][jump].any() and not surface.valid[:, 1:][jump].any()
     assert surface.valid.mean() > 0.9
+    step = np.full((72, 96), 2.0, "f4")
+    step[:, 48:] = 2.12  # too little to look steep: 5 pixels' widths
+    assert np.array_equal(np.flatnonzero(~frames.surface_of(step, room.K, np.inf).valid[36]), [47, 48])
     columns = (np.arange(96) - 47.5) / 80
     for slope, expected in ((3.0, True), (12.0, False)):  # z = 2 + slope * x, in metres
         q = np.tile((1 - slope * columns) / 2, (72, 1)).astype("f4")

@@ -101,7 +101,7 @@ def test_a_broken_frame_is_told_once_and_the_rest_goes_on(tmp_path):
 @pytest.mark.parametrize(
     ("break_it", "says"),
     [
-        (lambda d: (d / "trajectory.log").unlink(), "expected a folder of posed RGB-D"),
+        (lambda d: (d / "trajectory.log").unlink(), "or a folder of posed RGB-D"),
         (lambda d: (d / "trajectory.log").write_text("0 0 1\n1 2 3\n"), "5 lines per pose"),
         (lambda d: (d / "trajectory.log").write_text("0 0 1\n" + "1 2 x 4\n" * 4), "pose 1"),
         (lambda d: (d / "intrinsic.json").write_text("[1"), "not JSON"),
@@ -197,7 +197,7 @@ def test_the_real_recordings_open():
     (first, *_) = small.batches(1)
     assert small.n_items == 5 and first.intrinsics == (525.0, 525.0, 319.5, 239.5)
     assert 0.5 < np.median(first.depth[first.depth > 0]) < 5
-    with pytest.raises(UserError, match="expected a folder of posed RGB-D"):
+    with pytest.raises(UserError, match="or a folder of posed RGB-D"):
         open_source(needs("rgbd", "open3d_RGBD5", "other_formats"))
-    with pytest.raises(UserError, match="expected a folder of posed RGB-D"):
+    with pytest.raises(UserError, match="or a folder of posed RGB-D"):
         open_source(needs("lyra", "example_0"))

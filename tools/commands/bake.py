@@ -3,7 +3,7 @@
 A Gaussian becomes the voxels that its ellipsoid covers. Each voxel adds up the opacity it receives, and is
 kept when that reaches --threshold. Floaters are left out by two rules: Gaussians fainter than --min-opacity,
 and Gaussians whose largest sigma is above --max-scale. Formats: splat .ply of every layout, compressed .ply,
-.splat, .spz; coloured points in .ply and .pcd; MagicaVoxel .vox.
+.splat, .spz; coloured points in .ply and .pcd; MagicaVoxel .vox; folders of posed RGB-D (docs/rgbd.md).
 
 `procedural:island` is a scene without a file: an island of --size-km, another one for each --seed.
 """

@@ -81,7 +81,7 @@ def found_in(path: Path) -> Recording:
     except OSError as error:
         raise UserError(f"cannot look into {shown(path)}: {shown(error.strerror or error)}") from None
     if found is None:
-        raise UserError(f"cannot read the folder {shown(path)}: expected {EXPECTED}")
+        raise UserError(f"{shown(path)} is a folder: name the file inside it, or {EXPECTED}")
     if not found.views:
         raise UserError(
             f"{shown(path)} looks like {found.layout}, but no frame has a picture, a depth image and a pose"
