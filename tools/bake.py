@@ -73,7 +73,7 @@ def bake(source: Source, out: Path, options: BakeOptions, progress: Progress = q
     placement = place(source, options)
     summed, attributes, dropped = accumulate(source, placement, options, progress)
     summed_at = time.perf_counter()
-    level, rgba = resolve(summed, source, options, dropped)
+    level, rgba = resolve(summed, source, placement, options, dropped)
     planes = attributes.planes(level)
     bounds = bounds_of(level)
     n_levels = chosen_levels(bounds, options)
@@ -120,7 +120,7 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 def rereadable(source: Source) -> Callable[[], Iterable[Batch]]:
     """The batches, as often as wanted: held where the source is small, else read again."""
-    if source.n_items > KEEP:
+    if source.n_items > KEEP or not KINDS[source.kind].held:
         return lambda: source.batches(BATCH)
     held = list(source.batches(BATCH))
     return lambda: held
@@ -167,10 +167,13 @@ def gathered(parts: list[Sums]) -> list[Sums]:
 
 
 def resolve(
-    summed: Sums, source: Source, options: BakeOptions, dropped: dict[str, int]
+    summed: Sums, source: Source, placement: Placement, options: BakeOptions, dropped: dict[str, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Sums -> (voxels [N, 3], rgba [N, 4] with A >= 1). UserError, saying why, if none is left."""
-    solid, coverage = KINDS[source.kind].resolve(summed, options)
+    kind = KINDS[source.kind]
+    solid, coverage = kind.resolve(summed, options)
+    if kind.carve and options.carve:
+        solid[solid] = kind.carve(source, summed.voxels[solid], placement, options)
     if not solid.any():
         raise UserError(f"{shown(source.path)} leaves no voxel: {why_empty(summed, options, dropped)}")
     rgba = np.concatenate([sums.mean_srgb(summed), coverage[:, None]], axis=1)
@@ -249,9 +252,9 @@ def provenance(source: Source, options: BakeOptions) -> dict[str, Any]:
 
 
 def digest(*paths: Path) -> str:
-    """xxh3-128 of the bytes of files one after the other, as hex."""
+    """xxh3-128 of the bytes of files one after the other, as hex; a frame that is missing counts as empty."""
     state = xxhash.xxh3_128()
-    for path in paths:
+    for path in (path for path in paths if path.is_file()):
         for block in _blocks(path):
             state.update(block)
     return state.hexdigest()

@@ -18,7 +18,7 @@ Up = Literal["auto", "z", "y", "-y"]
 
 @dataclass(frozen=True, slots=True)
 class BakeOptions:
-    """Options of a bake. The last three before overwrite matter to Gaussians only."""
+    """Options of a bake. From threshold on they matter to one kind of source only."""
 
     voxel_size_m: float = 0.01
     up: Up = "auto"  # the source's up axis; auto: the format's convention
@@ -33,6 +33,8 @@ class BakeOptions:
     threshold: float = 0.5  # accumulated opacity from which a voxel is solid
     min_opacity: float = 0.1  # fainter Gaussians are floaters
     max_scale_m: float | None = None  # Gaussians with a larger sigma are floaters; None: see survey.limits_of
+    max_depth_m: float | None = None  # frames: what is farther from its camera is left out
+    carve: bool = True  # frames: take out what other frames saw through
     overwrite: bool = False
 
 
@@ -68,6 +70,10 @@ def checked(options: BakeOptions, source: Source) -> BakeOptions:
     _need(
         o.max_scale_m is None or (_finite(o.max_scale_m) and o.max_scale_m > 0),
         f"--max-scale {o.max_scale_m} must be metres above 0",
+    )
+    _need(
+        o.max_depth_m is None or (_finite(o.max_depth_m) and o.max_depth_m > 0),
+        f"--max-depth {o.max_depth_m} must be metres above 0",
     )
     scale = o.scale
     if scale is None:

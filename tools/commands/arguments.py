@@ -37,6 +37,10 @@ def pose(text: str) -> Pose:
     return Pose(*numbers(text, 5, "a pose like 1.5,-2,1.7,90,-10 (x,y,z metres, yaw,pitch degrees)"))
 
 
+def quad(text: str) -> tuple[float, ...]:
+    return numbers(text, 4, "four numbers like 525,525,319.5,239.5")
+
+
 def fraction(text: str) -> tuple[int, int]:
     part, _, whole = text.partition("/")
     if not (part.isdecimal() and whole.isdecimal() and 0 <= int(part) < int(whole)):

@@ -5,13 +5,14 @@ kept when that reaches --threshold. Floaters are left out by two rules: Gaussian
 and Gaussians whose largest sigma is above --max-scale. Formats: splat .ply of every layout, compressed .ply,
 .splat, .spz, .sog (also its folders); coloured points in .ply, .pcd, .las, .laz, .npz; heights in .dem and
 GeoTIFF; volumes in .npy, .npz, Zarr, .vdb; MagicaVoxel .vox; meshes in .glb, .gltf, .obj, .stl, .off and
-.ply. docs/sources.md says more.
+.ply; folders of posed RGB-D (docs/rgbd.md). docs/sources.md says more.
 
 `procedural:island` is a scene without a file: an island of --size-km, another one for each --seed.
 """
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,6 +25,7 @@ DEFAULT_SIZE_KM, DEFAULT_SEED = 0.2, 1
 ONLY_SCENES = {  # what only the voxeliser reads, and its defaults
     "up": "auto", "scale": None, "at": (0.0, 0.0, 0.0), "origin": None, "bounds": None,
     "threshold": 0.5, "min_opacity": 0.1, "max_scale": None,
+    "pose_convention": None, "intrinsics": None, "depth_scale": None, "max_depth": None, "no_carve": False,
 }  # fmt: skip
 
 
@@ -78,6 +80,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="drop Gaussians with a larger sigma, metres "
         "(default: from the scene: far larger than usual and than its surroundings)",
     )
+    rgbd = parser.add_argument_group("posed RGB-D (a folder)")
+    rgbd.add_argument(
+        "--pose-convention", choices=("c2w", "w2c"), help="poses are camera to world or world to camera"
+    )
+    rgbd.add_argument(
+        "--intrinsics", type=arguments.quad, metavar="FX,FY,CX,CY", help="of the depth images, pixels"
+    )
+    rgbd.add_argument(
+        "--depth-scale",
+        type=arguments.positive,
+        metavar="N",
+        help="depth units per metre (default: the layout's)",
+    )
+    rgbd.add_argument(
+        "--max-depth", type=arguments.positive, metavar="M", help="leave out what is farther, metres"
+    )
+    rgbd.add_argument("--no-carve", action="store_true", help="keep what other frames saw through")
     made = parser.add_argument_group("procedural:island")
     made.add_argument(
         "--size-km", type=arguments.positive, metavar="KM", help="edge of its square (default 0.2)"
@@ -131,7 +150,8 @@ def _procedural(args: argparse.Namespace, show: Progress) -> BakeReport:
 def _scene(args: argparse.Namespace, show: Progress) -> BakeReport:
     """Bake a scene's file."""
     from ..bake import BakeOptions, bake
-    from ..sources import open_source
+    from ..sources import is_recording, open_source
+    from ..sources.rgbd import Asked, open_rgbd
 
     if args.seed is not None or args.size_km is not None:
         raise UserError(f"--size-km and --seed are for {PREFIX} worlds, like {PREFIX}island")
@@ -147,6 +167,15 @@ def _scene(args: argparse.Namespace, show: Progress) -> BakeReport:
         threshold=args.threshold,
         min_opacity=args.min_opacity,
         max_scale_m=args.max_scale,
+        max_depth_m=args.max_depth,
+        carve=not args.no_carve,
         overwrite=args.overwrite,
     )
-    return bake(open_source(args.source), args.out, options, show)
+    asked = Asked(args.pose_convention, args.intrinsics, args.depth_scale)
+    if is_recording(args.source):
+        source = open_rgbd(args.source, asked, tell=lambda line: print(line, file=sys.stderr))
+    elif asked != Asked():
+        raise UserError("--pose-convention, --intrinsics and --depth-scale are for folders of posed RGB-D")
+    else:
+        source = open_source(args.source)
+    return bake(source, args.out, options, show)

@@ -16,16 +16,27 @@ from .pcd import open_pcd
 from .ply import read_header
 from .points import has_faces, open_point_ply
 from .region_png import open_region_png
+from .rgbd import open_rgbd
 from .sog import open_sog, open_sog_meta
 from .sog_lod import open_sog_lod
-from .source import Gaussians, Heights, Points, Source, Triangles, Voxels, file_bytes
+from .source import Frames, Gaussians, Heights, Points, Source, Triangles, Voxels, file_bytes
 from .splat import open_splat
 from .spz import open_spz
 from .vdb import open_vdb
 from .vox import open_vox
 from .zarr_arrays import open_zarr
 
-__all__ = ["Gaussians", "Heights", "Points", "Source", "Triangles", "Voxels", "open_source"]
+__all__ = [
+    "Frames",
+    "Gaussians",
+    "Heights",
+    "Points",
+    "Source",
+    "Triangles",
+    "Voxels",
+    "is_recording",
+    "open_source",
+]
 
 
 def open_ply(path: Path) -> Source:
@@ -91,12 +102,11 @@ def open_source(path: Path) -> Source:
 
 def _reader(path: Path) -> tuple[Path, registry.Reader]:
     """What to open, and with what."""
-    if _is_folder(path):
+    if is_folder(path):
         for marker, reader, whole in FOLDERS:
             if (path / marker).is_file():
                 return (path if whole else path / marker), reader
-        markers = ", ".join(marker for marker, _, _ in FOLDERS)
-        raise UserError(f"{shown(path)} is a folder without any of {markers}: name the file inside it")
+        return path, lambda folder: open_rgbd(folder)
     file_bytes(path)
     suffix = path.suffix.lower()
     known = NAMES.get(path.name.lower()) or READERS.get(suffix)
@@ -109,7 +119,13 @@ def _reader(path: Path) -> tuple[Path, registry.Reader]:
     raise UserError(f"cannot read {shown(path)}: expected a file that ends in {ends}")
 
 
-def _is_folder(path: Path) -> bool:
+def is_recording(path: Path) -> bool:
+    """Whether this can only be a folder of posed RGB-D."""
+    return is_folder(path) and not any((path / marker).is_file() for marker, _, _ in FOLDERS)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder of this name."""
     try:
         return path.is_dir()
     except (OSError, ValueError):  # a name that the system refuses; file_bytes says which

@@ -1,4 +1,4 @@
-"""What every reader gives: a Source, whose batches are Gaussians, Points, Voxels, Heights or Triangles.
+"""What every reader gives: a Source, whose batches are all Gaussians, Points, Voxels, Heights ... (`Batch`).
 
 Every byte is untrusted. The rules that all readers share stand here: limits, the check of a path before it
 is opened, reads that are as long as they were meant to be, and which records are dropped.
@@ -113,9 +113,25 @@ class Triangles:
         return len(self.positions)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """N views of one size and one camera, with depth. Camera axes are OpenCV's: x right, y down, z forward.
+
+    The centre of pixel (column i, row j) has image coordinates (i, j); depth is z, not distance.
+    """
+
+    rgb: NDArray[np.uint8]  # [N, H, W, 3] sRGB
+    depth: NDArray[np.float32]  # [N, H, W] source units; 0 where nothing was measured, never negative
+    intrinsics: tuple[float, float, float, float]  # fx, fy, cx, cy in pixels
+    camera_to_world: NDArray[np.float64]  # [N, 4, 4] rigid; translation in source units
+
+    def __len__(self) -> int:
+        return len(self.depth)
+
+
 Rows = NDArray[np.void]  # [N] structured records
-Batch = Gaussians | Points | Voxels | Heights | Triangles
-Kind = Literal["gaussians", "points", "voxels", "heights", "triangles"]
+Batch = Gaussians | Points | Voxels | Heights | Triangles | Frames
+Kind = Literal["gaussians", "points", "voxels", "heights", "triangles", "frames"]
 Up = Literal["z", "y", "-y"]
 
 
@@ -129,6 +145,8 @@ class Source:
     `n_items` is what the file declares, hence the most that `batches` yields in all. Records with NaN or
     infinite numbers, a quaternion without direction or a hidden twin (voxels) are left out, so
     `n_items - (sum of the batches' lengths)` is how many were dropped.
+
+    A batch of frames is one frame whatever n is: frames are large, and are forgotten once fused.
     """
 
     path: Path

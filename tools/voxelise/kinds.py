@@ -3,6 +3,8 @@
     survey(batches, source, placement, options)   one look before the work -> what its voxelise wants
 voxelise(batch, placement, limits)            -> (sums to be merged, items left out by reason)
 resolve(sums, options)                        -> (solid [M] bool, coverage [M] uint8 >= 1)
+carve(source, voxels, placement, options)     -> [M] bool: which of the solid voxels [M, 3] stay; each is
+                                              judged by itself, so ask by region or for all at once
 """
 
 from collections.abc import Callable, Iterable
@@ -13,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bake_options import BakeOptions
-from ..sources.source import Gaussians, Heights, Points, Source, Triangles, Voxels
-from . import gaussians, heights, points, survey, triangles, voxels
+from ..sources.source import Frames, Gaussians, Heights, Points, Source, Triangles, Voxels
+from . import carve, frames, gaussians, heights, points, survey, triangles, voxels
 from .placement import Placement
 from .sums import Sums
 
@@ -32,6 +34,8 @@ class Kind:
     resolve: Callable[[Sums, BakeOptions], Solid]
     looks_first: bool = False  # its survey reads the batches
     observes: bool = False  # voxelise gives one Sums per item, in order: item n is the n-th observation
+    carve: Callable[[Source, NDArray[np.integer], Placement, BakeOptions], NDArray[np.bool_]] | None = None
+    held: bool = True  # small sources are read once and held; not frames, which are large
 
 
 def _no_survey(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
@@ -87,6 +91,18 @@ def _voxelise_triangles(
     return parts, {"cropped": n_cropped}
 
 
+def _survey_frames(
+    batches: Batches, source: Source, placement: Placement, options: BakeOptions
+) -> float | None:
+    return options.max_depth_m
+
+
+def _voxelise_frames(
+    batch: Frames, placement: Placement, max_depth_m: float | None
+) -> tuple[Iterable[Sums], Dropped]:
+    return frames.voxelise(batch, placement, max_depth_m), {}
+
+
 KINDS: dict[str, Kind] = {
     "gaussians": Kind(
         _survey_gaussians,
@@ -102,5 +118,15 @@ KINDS: dict[str, Kind] = {
         _voxelise_triangles,
         lambda summed, options: triangles.resolve(summed),
         looks_first=True,
+    ),
+    "frames": Kind(
+        _survey_frames,
+        _voxelise_frames,
+        lambda summed, options: frames.resolve(summed),
+        carve=lambda source, found, placement, options: carve.carve(
+            source, found, placement, options.max_depth_m
+        ),
+        observes=True,
+        held=False,
     ),
 }
