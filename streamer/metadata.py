@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..atlas.layout import CHUNK, MAX_LEVEL, ORIGIN_BITS, REGION
-from .codec import CODECS, CodecName
+from .codec import CODECS, FORMS, CodecName
 from .errors import WorldError, quoted
 
-FORMAT = 1  # of the whole world; a reader refuses any other
+FORMAT = 2  # of the whole world; a reader refuses any other. 1: zstd of plain packed chunks
 MAX_JSON_BYTES = 1 << 20
 MAX_JSON_DEPTH = 32
 MIN_VOXEL_SIZE_M, MAX_VOXEL_SIZE_M = 1e-6, 1e6
@@ -75,10 +75,11 @@ def encode_array(level: int, meta: WorldMeta) -> bytes:
         # zarr's codec has no high-compression setting; the block it decodes is the same
         "lz4": {"name": "numcodecs.lz4", "configuration": {"acceleration": 1}},
     }[meta.codec]
+    packed = {"name": "voxtide.packed", "configuration": {"form": FORMS[meta.codec]}}
     little = {"name": "bytes", "configuration": {"endian": "little"}}
     sharding = {
         "chunk_shape": [CHUNK, CHUNK, CHUNK, 4],
-        "codecs": [{"name": "voxtide.packed", "configuration": {}}, compressor, {"name": "crc32c"}],
+        "codecs": [packed, compressor, {"name": "crc32c"}],
         "index_codecs": [little, {"name": "crc32c"}],
         "index_location": "end",
     }
@@ -115,7 +116,9 @@ def parse_root(data: bytes) -> WorldMeta:
         attributes = document["attributes"]["voxtide"]
         if attributes["format"] != FORMAT:
             found = quoted(attributes["format"])
-            raise WorldError(ROOT_KEY, f"world format {found}; this Voxtide reads format {FORMAT}")
+            raise WorldError(
+                ROOT_KEY, f"world format {found}; this Voxtide reads format {FORMAT}: bake it again"
+            )
         low, high = attributes["bounds_voxels"]
         meta = WorldMeta(
             voxel_size_m=attributes["voxel_size_m"],

@@ -125,7 +125,7 @@ def test_zeroed_sectors(copy):
 def test_swapped_files_of_equal_size(tmp_path):
     # two single voxels in two regions whose files have equal sizes and right checksums
     voxels = np.array([[0, 0, 0], [256, 0, 0]])
-    path = make_world(tmp_path / "w", voxels, np.array([[1, 2, 3, 255], [3, 2, 1, 255]])).path
+    path = make_world(tmp_path / "w", voxels, np.array([[11, 22, 34, 255], [12, 24, 37, 255]])).path
     a, b = (path / f"color/0/c/32768/32768/{x}/0" for x in (32768, 32769))
     assert a.stat().st_size == b.stat().st_size
     first, second = a.read_bytes(), b.read_bytes()
