@@ -65,6 +65,7 @@ def draw_streamed(
     with _timed(timers, "upload"):
         scene.apply(update)
     applied = time.perf_counter()
+    scene.streamer.spent(update, (applied - start) * 1e3)
     with _timed(timers, "march"):
         march_ms = renderer.march(scene.pool, view, scene.start_of(view))
     with _timed(timers, "shade"):

@@ -17,7 +17,8 @@ from ..streamer.chunk_source import ChunkSource, OnBad
 from ..streamer.descent import octants
 from ..streamer.pins import read_known
 from ..streamer.residency import Residency
-from ..streamer.streamer import Budgets, Streamer, Update
+from ..streamer.streamer import Streamer, Update
+from ..streamer.upload_budget import Budgets
 from ..streamer.world import World
 from .camera import View
 from .render.context import Context
