@@ -148,6 +148,7 @@ def _read_colours(
                 _OPAQUE[: b - a] if full else data[a:b]
                 for (a, b), full in zip(spans, opaque.tolist(), strict=True)
             ]
+    parts.append(bytes(-n * n_planes % 8))
     values = running_sums(b"".join(parts), np.tile(n_colours, n_planes))
     red, green, blue = values[:n], values[n : 2 * n], values[2 * n : 3 * n]
     green += red
@@ -169,15 +170,15 @@ def _read_colours(
 def running_sums(data: bytes, lengths: I64) -> U8:
     """Running sums modulo 256 of bytes, begun anew in each of the segments that data consists of.
 
-    lengths [S] int64 >= 0 that add up to len(data) -> [len(data)] uint8
+    lengths [S] int64 >= 0; data is as long as they say, rounded up to words of 8 -> [sum of lengths] uint8
 
     NumPy adds bytes 64 at a time, but sums them up one by one, at 2 ns each. So: sums inside words of eight
     bytes by three shifts, sums of words as integers, and then each segment takes off what was before it.
     """
-    n = len(data)
+    n = int(lengths.sum())
     if n == 0:
         return np.empty(0, np.uint8)
-    residuals = np.frombuffer(data + bytes(-n % 8), np.uint8)
+    residuals = np.frombuffer(data, np.uint8)
     shifted = residuals.view("<u8") << 8
     sums = residuals + shifted.view(np.uint8)
     words = sums.view("<u8")

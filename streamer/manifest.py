@@ -21,7 +21,7 @@ import xxhash
 from ..atlas.layout import CHUNK_VOXELS, MAX_LEVEL
 from .codec import MIN_STORED_BYTES, crc32c
 from .errors import WorldError, quoted
-from .region_file import INDEX_BYTES, MAX_REGION_BYTES, N_ENTRIES, region_key
+from .region_file import MAX_REGION_BYTES, N_ENTRIES, index_bytes, region_key
 
 MANIFEST_KEY = "manifest"
 JOURNAL_KEY = "manifest.journal"
@@ -107,7 +107,7 @@ def _region_of(line: str) -> RegionRecord:
     region_key(record.level, record.region)
     if not 1 <= record.n_chunks <= N_ENTRIES:
         raise ValueError(f"{record.n_chunks} chunks in a region")
-    least = INDEX_BYTES + record.n_chunks * MIN_STORED_BYTES
+    least = index_bytes(record.n_chunks) + record.n_chunks * MIN_STORED_BYTES
     if not least <= record.n_bytes <= MAX_REGION_BYTES:
         raise ValueError(f"a region of {record.n_bytes} bytes")
     if not record.n_chunks <= record.n_voxels <= record.n_chunks * CHUNK_VOXELS:

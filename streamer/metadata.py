@@ -14,7 +14,7 @@ from ..atlas.layout import CHUNK, MAX_LEVEL, ORIGIN_BITS, REGION
 from .codec import CODECS, FORMS, CodecName
 from .errors import WorldError, quoted
 
-FORMAT = 2  # of the whole world; a reader refuses any other. 1: zstd of plain packed chunks
+FORMAT = 2  # of the whole world; a reader refuses any other. 1: zstd of plain packed chunks, zarr's index
 MAX_JSON_BYTES = 1 << 20
 MAX_JSON_DEPTH = 32
 MIN_VOXEL_SIZE_M, MAX_VOXEL_SIZE_M = 1e-6, 1e6
@@ -76,11 +76,10 @@ def encode_array(level: int, meta: WorldMeta) -> bytes:
         "lz4": {"name": "numcodecs.lz4", "configuration": {"acceleration": 1}},
     }[meta.codec]
     packed = {"name": "voxtide.packed", "configuration": {"form": FORMS[meta.codec]}}
-    little = {"name": "bytes", "configuration": {"endian": "little"}}
     sharding = {
         "chunk_shape": [CHUNK, CHUNK, CHUNK, 4],
         "codecs": [packed, compressor, {"name": "crc32c"}],
-        "index_codecs": [little, {"name": "crc32c"}],
+        "index_codecs": [{"name": "voxtide.index", "configuration": {}}],
         "index_location": "end",
     }
     return _dump(

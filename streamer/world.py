@@ -142,7 +142,8 @@ class World:
 
     def _read_index(self, record: RegionRecord) -> RegionIndex:
         """A region's index, from the end of its file. WorldError; cached as `index_of`."""
-        tail = self._get(record, [(record.n_bytes - INDEX_BYTES, INDEX_BYTES)])[0]
+        start = max(record.n_bytes - INDEX_BYTES, 0)
+        tail = self._get(record, [(start, record.n_bytes - start)])[0]
         return _index_of(record, tail)
 
     def _read_part(self, record: RegionRecord, members: I64, morton: I64) -> "_Part":

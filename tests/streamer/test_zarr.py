@@ -11,7 +11,6 @@ from voxtide.streamer.zarr_codec import NAME, PackedCodec
 from worlds import levels_of, make_world, surface
 
 zarr = pytest.importorskip("zarr")
-zarr.registry.register_codec(NAME, PackedCodec)  # as the entry point does where the package is installed
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
 
