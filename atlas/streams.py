@@ -153,14 +153,18 @@ def _read_colours(
     red, green, blue = values[:n], values[n : 2 * n], values[2 * n : 3 * n]
     green += red
     blue += green
-    red_green = green.astype(np.uint16) << 8
+    red_green = green.astype(np.uint16)
+    red_green <<= 8
     red_green |= red
     if n_planes == 3:
         rgba = (blue | np.uint16(0xFF00)).astype(np.uint32)
         none = np.empty(0, np.int64)
     else:
         alpha = values[3 * n :]
-        rgba = ((alpha.astype(np.uint16) << 8) | blue).astype(np.uint32)
+        blue_alpha = alpha.astype(np.uint16)
+        blue_alpha <<= 8
+        blue_alpha |= blue
+        rgba = blue_alpha.astype(np.uint32)
         none = np.flatnonzero(alpha == 0)
     rgba <<= 16
     rgba |= red_green
