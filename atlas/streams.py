@@ -125,7 +125,7 @@ def _read_masks(data: bytes, sizes: I64) -> tuple[NDArray[np.uint64], I64, NDArr
     held = np.unpackbits(blocks, axis=1, bitorder="little").view(np.bool_)
     masks = np.zeros((sizes.size, N_BLOCKS), np.uint64)
     masks[held] = np.frombuffer(words, "<u8")
-    return masks, after, wrong | (held & (masks == 0)).any(axis=1) | (n_blocks == 0)
+    return masks, after, wrong | (held & (masks == 0)).any(axis=1)
 
 
 def _read_colours(

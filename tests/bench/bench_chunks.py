@@ -3,8 +3,8 @@
 Three sets of chunks: a rough shell whose surface and colours are noise, a smooth shell with noisy colours
 (both about 15 % occupied), and the level-0 chunks of the shipped scan at 1 cm (solid inside). What is timed
 is the decompression alone, of every chunk in turn, one at a time; the crc is the same for both and left
-out. Medians of RUNS, in one process, in seconds of the thread's own time. lz4 is set as Voxtide sets it, and so is zstd but for the length of its
-matches; "zstd fast" is zstd at a level that does not code the entropy of what it has not seen before.
+out. Medians of RUNS, in one process, in seconds of the thread's own time. lz4 is set as Voxtide sets it, and
+so is zstd but for the length of its matches; "zstd fast" is zstd at a level without entropy coding.
 
 Packed here is the plain form, for all of them. What Voxtide stores with zstd is its stream: "streams" is the
 time for the same chunks as a world has them, through `decode_chunks`, all at once, with crc and checks.
