@@ -1,6 +1,6 @@
 """`voxtide.packed` and `voxtide.index` for zarr: with them `zarr.open(world)["color/0"]` reads a world.
 
-Only this file imports zarr.
+Only zarr_*.py import zarr.
 
 zarr finds it through the entry point in pyproject.toml. Lossy in one way, by design: a voxel with
 coverage 0 is empty, so its colour is not kept.

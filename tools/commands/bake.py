@@ -90,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
         f"{args.out}: {report.voxels:,} voxels, {sum(report.chunks):,} chunks, {len(report.chunks)} levels, "
         f"{report.bytes / 1e6:.2f} MB ({report.bits_per_voxel:.1f} bits a voxel), {report.seconds:.1f} s"
     )
+    if report.plane_bytes:
+        print(f"  attributes beside the colour: {report.plane_bytes / 1e6:.2f} MB")
     if any(report.dropped.values()):
         print("  left out: " + ", ".join(f"{n:,} {why}" for why, n in report.dropped.items() if n))
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -44,6 +44,7 @@ class Points:
 
     positions: NDArray[np.float64]  # [N, 3] source units, source axes
     rgb: NDArray[np.uint8]  # [N, 3] sRGB
+    semantic: NDArray[np.uint32] | None = None  # [N] entity of each, 0: none; named in Source.entities
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -55,6 +56,7 @@ class Voxels:
 
     voxels: NDArray[np.int64]  # [N, 3] source axes
     rgba: NDArray[np.uint8]  # [N, 4] sRGB and coverage, coverage at least 1
+    semantic: NDArray[np.uint32] | None = None  # [N] entity of each, 0: none; named in Source.entities
 
     def __len__(self) -> int:
         return len(self.voxels)
@@ -84,6 +86,7 @@ class Source:
     up: Up  # the format's convention, not this file's content
     batches: Callable[[int], Iterator[Batch]]
     notes: dict[str, str | int]  # provenance: no absolute paths, no timestamps
+    entities: dict[int, str] = field(default_factory=dict)  # names of what `semantic` numbers
 
 
 def file_bytes(path: Path) -> int:

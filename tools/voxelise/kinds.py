@@ -31,6 +31,7 @@ class Kind:
     voxelise: Callable[[Any, Placement, Any], tuple[Iterable[Sums], Dropped]]
     resolve: Callable[[Sums, BakeOptions], Solid]
     looks_first: bool = False  # its survey reads the batches
+    observes: bool = False  # voxelise gives one Sums per item, in order: item n is the n-th observation
 
 
 def _no_survey(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
