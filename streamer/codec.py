@@ -27,16 +27,16 @@ I64 = NDArray[np.int64]
 CodecName = Literal["zstd", "lz4"]
 CODECS: tuple[CodecName, ...] = get_args(CodecName)
 
-# What the compressor gets. Streams make zstd's chunks a third smaller (`tests/bench/bench_size.py`) and take
-# 1 to 4 us a chunk to undo, which zstd makes good by having less to decode. lz4 has no entropy coder to feed:
-# its chunks would be a sixth smaller and decode at a quarter of the speed that somebody chose it for.
+# What the compressor gets. Streams make zstd's chunks a quarter to a third smaller on scans
+# (`tests/bench/bench_size.py`) and take 1.5 to 6 us a chunk to undo. lz4 has no entropy coder to feed: streams
+# would make its chunks a sixth smaller, and cost the speed that somebody chose it for.
 Form = Literal["streams", "plain"]
 FORMS: dict[CodecName, Form] = {"zstd": "streams", "lz4": "plain"}
 LEVELS: dict[CodecName, int] = {"zstd": 5, "lz4": 1}  # zstd: level; lz4: acceleration
 
 # What is left of colours is noise, in which short matches cost more than the letters they stand for: with at
-# least 6 bytes a match, a room takes 2 % less and decodes 10 % faster. Higher levels save 1 to 2 % at a third
-# of the speed in (13), and take longer to decode.
+# least 6 bytes a match, a room takes 2 % less (solid scans 0.4 % more) and decodes 10 % faster. Higher levels
+# save 1 to 2 % at a third of the speed in (13), and take longer to decode.
 _ZSTD = zstandard.ZstdCompressionParameters(compression_level=LEVELS["zstd"], min_match=6)
 
 CRC_BYTES = 4
