@@ -28,8 +28,8 @@ CodecName = Literal["zstd", "lz4"]
 CODECS: tuple[CodecName, ...] = get_args(CodecName)
 
 # What the compressor gets. Streams make zstd's chunks a quarter to a third smaller on scans
-# (`tests/bench/bench_size.py`) and take 1.5 to 6 us a chunk to undo. lz4 has no entropy coder to feed: streams
-# would make its chunks a sixth smaller, and cost the speed that somebody chose it for.
+# (`tests/bench/bench_size.py`) and take 1.5 to 6 us a chunk to undo. lz4 has no entropy coder to feed:
+# streams would make its chunks a sixth smaller, and cost the speed that somebody chose it for.
 Form = Literal["streams", "plain"]
 FORMS: dict[CodecName, Form] = {"zstd": "streams", "lz4": "plain"}
 LEVELS: dict[CodecName, int] = {"zstd": 5, "lz4": 1}  # zstd: level; lz4: acceleration

@@ -5,7 +5,7 @@
     region <level> <x> <y> <z> <bytes> <xxh3-128> <chunks> <voxels>    sorted by level, x, y, z
     end <files> <regions> <xxh3-128 of every byte before this line>
 
-    voxtide journal 1 <voxel_size_m> <codec> <codec level> <codec library version> <parameters> <crc32c>
+    voxtide journal 2 <voxel_size_m> <codec> <codec level> <codec library version> <parameters> <crc32c>
     region <level> <x> <y> <z> <bytes> <xxh3-128> <chunks> <voxels> <crc32c of the line before it>
 
 A region with attributes goes on, for each of its planes, with: <plane> <bytes> <xxh3-128> <chunks> <values>.
@@ -30,7 +30,7 @@ from .region_file import COLOR, MAX_REGION_BYTES, N_ENTRIES, index_bytes, region
 MANIFEST_KEY = "manifest"
 JOURNAL_KEY = "manifest.journal"
 MANIFEST_MAGIC = b"voxtide manifest 1\n"
-JOURNAL_MAGIC = b"voxtide journal 1 "
+JOURNAL_MAGIC = b"voxtide journal 2 "
 MAX_MANIFEST_BYTES = 256 << 20  # about 2.5 million regions
 
 Region = tuple[int, int, int]
