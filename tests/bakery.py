@@ -3,7 +3,7 @@
 import numpy as np
 from voxtide.atlas import address, chunk
 from voxtide.streamer.world import open_world
-from voxtide.tools.sources import Gaussians, Points, Source, Voxels
+from voxtide.tools.sources import Gaussians, Points, Source, Triangles, Voxels
 from voxtide.tools.voxelise.semantic import rows_of
 
 
@@ -31,7 +31,7 @@ def cells(voxels, rgba=(128, 128, 128, 255)):
     return Voxels(voxels, np.broadcast_to(np.asarray(rgba, np.uint8), (len(voxels), 4)).copy())
 
 
-KINDS = {Gaussians: "gaussians", Points: "points", Voxels: "voxels"}
+KINDS = {Gaussians: "gaussians", Points: "points", Voxels: "voxels", Triangles: "triangles"}
 
 
 def part(batch, rows):

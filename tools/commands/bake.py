@@ -1,9 +1,10 @@
-"""Turn a scene into a world: Gaussian splats, point clouds or voxel files into chunks at every level.
+"""Turn a scene into a world: Gaussian splats, point clouds, meshes or voxel files into chunks at every level.
 
 A Gaussian becomes the voxels that its ellipsoid covers. Each voxel adds up the opacity it receives, and is
 kept when that reaches --threshold. Floaters are left out by two rules: Gaussians fainter than --min-opacity,
 and Gaussians whose largest sigma is above --max-scale. Formats: splat .ply of every layout, compressed .ply,
-.splat, .spz; coloured points in .ply and .pcd; MagicaVoxel .vox.
+.splat, .spz; coloured points in .ply and .pcd; MagicaVoxel .vox; meshes in .glb, .gltf, .obj, .stl, .off and
+.ply.
 
 `procedural:island` is a scene without a file: an island of --size-km, another one for each --seed.
 """
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--up",
         choices=("auto", "z", "y", "-y"),
         default="auto",
-        help="the source's up axis (auto: -y for splats, z for points and voxels); write --up=-y",
+        help="the source's up axis (auto: -y for splats, y for .glb and .obj, else z); write --up=-y",
     )
     add(
         "--scale",

@@ -58,9 +58,9 @@ def cast(batch: Any, voxelise: Callable[[Any], Iterable[Sums]]) -> Iterator[Vote
 
 
 def rows_of(batch: Any, rows: I64) -> Any:
-    """Some items of a batch whose fields are all arrays with one row per item, or None."""
+    """Some items of a batch; what is no array, a texture say, belongs to all of them."""
     columns = (getattr(batch, field.name) for field in fields(batch))
-    return type(batch)(*(None if column is None else column[rows] for column in columns))
+    return type(batch)(*(c[rows] if isinstance(c, np.ndarray) else c for c in columns))
 
 
 def merge(parts: Sequence[Votes]) -> Votes:
