@@ -33,11 +33,18 @@ from .manifest import (
     Region,
     RegionRecord,
     digest_of,
+    encode_journal_note,
     encode_journal_record,
     encode_manifest,
 )
 from .metadata import Corner, WorldMeta
 from .region_file import encode, region_key
+
+
+def parameters_of(voxel_size_m: float, codec: CodecName, parameters: str) -> BakeParameters:
+    """What two bakes must have in common for one to go on with the other's work, on this machine."""
+    library = {"zstd": "{}.{}.{}".format(*zstandard.ZSTD_VERSION), "lz4": lz4.library_version_string()}[codec]
+    return BakeParameters(float(voxel_size_m), codec, LEVELS[codec], library, parameters)
 
 
 def write_region_file(
@@ -60,6 +67,17 @@ def write_region_file(
     return RegionRecord(level, place, len(data), digest_of(data), len(packed), n_voxels)
 
 
+def append_line(journal: int, line: bytes, path: Path) -> None:
+    """A line at the end of a journal, flushed: whole, or not there. OSError, with the path."""
+    end = os.fstat(journal).st_size
+    try:
+        files.write_all(journal, line)
+        os.fsync(journal)
+    except OSError as error:
+        os.ftruncate(journal, end)  # a torn line would hide every later one
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def _triple(values: Sequence[int]) -> tuple[int, int, int]:
     x, y, z = (int(v) for v in values)
     return x, y, z
@@ -78,7 +96,7 @@ class WorldWriter:
         resume: bool = False,
         parameters: str = "-",
     ) -> None:
-        """Claim the folder. `regions` then holds what an earlier bake finished, if resume is asked.
+        """Claim the folder. `regions` and `notes` then hold what an earlier bake left, if resume is asked.
 
         parameters: one word that changes when source or options do; a resume with another is refused.
         ValueError: a parameter out of range. FileExistsError, BlockingIOError: see `claim`.
@@ -89,11 +107,9 @@ class WorldWriter:
             float(voxel_size_m), 1, ((0, 0, 0), (0, 0, 0)), codec, LEVELS.get(codec, 0), ()
         )
         metadata.check(self._empty)
-        library = {"zstd": "{}.{}.{}".format(*zstandard.ZSTD_VERSION), "lz4": lz4.library_version_string()}[
-            codec
-        ]
-        bake = BakeParameters(self._empty.voxel_size_m, codec, LEVELS[codec], library, parameters)
-        self._journal, self.regions = claim(self.path, bake, overwrite, resume)
+        bake = parameters_of(self._empty.voxel_size_m, codec, parameters)
+        claimed = claim(self.path, bake, overwrite, resume)
+        self._journal, self.regions, self.notes = claimed.journal, claimed.records, claimed.notes
         self._lock = threading.Lock()
 
     def write_region(
@@ -109,14 +125,14 @@ class WorldWriter:
         """Journal a region that `write_region_file` has written."""
         with self._lock:
             self._check_new(record.level, record.region)
-            end = os.fstat(self._journal).st_size
-            try:
-                files.write_all(self._journal, encode_journal_record(record))
-                os.fsync(self._journal)
-            except OSError as error:
-                os.ftruncate(self._journal, end)  # a torn line would hide every later one
-                raise OSError(error.errno, error.strerror, str(self.path / JOURNAL_KEY)) from error
+            append_line(self._journal, encode_journal_record(record), self.path / JOURNAL_KEY)
             self.regions[record.level, record.region] = record
+
+    def note(self, name: str, value: Any) -> None:
+        """Write down, in the journal, what a resumed bake finds in `notes`. value: plain JSON."""
+        with self._lock:
+            append_line(self._journal, encode_journal_note(name, value), self.path / JOURNAL_KEY)
+            self.notes[name] = value
 
     def _check_new(self, level: int, region: Region) -> None:
         if (level, tuple(region)) in self.regions:
