@@ -73,7 +73,7 @@ def claim(path: Path, bake: BakeParameters, overwrite: bool, resume: bool) -> Cl
         _check_ours(path, entries)
         if not overwrite and (not resume or MANIFEST_KEY in kept):
             raise FileExistsError(errno.EEXIST, "holds a Voxtide world already", str(path))
-    journal = _lock_journal(path)
+    journal = lock_journal(path)
     try:
         # Again, now that nobody else writes here: another bake may have ended since the first look.
         entries = [(key, kind) for key, kind in files.walk(path) if kind != "folder"]
@@ -129,7 +129,7 @@ def _join_others(path: Path, bake: BakeParameters) -> int | None:
         return None
     try:
         fcntl.flock(journal, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        found = _read_journal(path, journal)
+        found = read_journal(path, journal)
     except BlockingIOError:
         found = None
     except BaseException:
@@ -190,7 +190,7 @@ def _check_ours(path: Path, entries: list[tuple[str, str]]) -> None:
     raise FileExistsError(errno.EEXIST, "is not empty and holds no Voxtide world", str(path))
 
 
-def _lock_journal(path: Path) -> int:
+def lock_journal(path: Path) -> int:
     """The journal, made if need be, open for appending and locked. BlockingIOError if another holds it."""
     journal = os.open(
         path / JOURNAL_KEY, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666
@@ -202,7 +202,7 @@ def _lock_journal(path: Path) -> int:
             raise BlockingIOError  # the bake that held it has just ended
     except (BlockingIOError, FileNotFoundError):
         try:
-            found = _read_journal(path, journal)
+            found = read_journal(path, journal)
         except WorldError:
             found = None  # it is being begun
         os.close(journal)
@@ -214,7 +214,26 @@ def _lock_journal(path: Path) -> int:
     return journal
 
 
-def _read_journal(path: Path, journal: int) -> Journal | None:
+def check_ours(path: Path) -> None:
+    """FileExistsError, naming what is foreign, unless the folder is a Voxtide world or bake and no more."""
+    _check_ours(path, [(key, kind) for key, kind in files.walk(path) if kind != "folder"])
+
+
+def remove_world(path: Path) -> None:
+    """Delete a world's folder, or a bake's: by name, what says so last: a deletion cut short can go on.
+
+    FileExistsError: something in it is not ours, and nothing is deleted.
+    """
+    entries = [(key, kind) for key, kind in files.walk(path) if kind != "folder"]
+    if entries:
+        _check_ours(path, entries)
+    for key, _ in sorted(entries, key=lambda entry: entry[0] in (MANIFEST_KEY, JOURNAL_KEY)):
+        files.remove_file(path, key)
+    _remove_empty_folders(path)
+    os.rmdir(path)
+
+
+def read_journal(path: Path, journal: int) -> Journal | None:
     """What a journal says; None while it has no whole line. WorldError: its first line is damaged."""
     size = os.fstat(journal).st_size
     data = files.pread(journal, JOURNAL_KEY, min(size, MAX_MANIFEST_BYTES + 1), 0)
@@ -229,7 +248,7 @@ def _check_same(path: Path, found: Journal, bake: BakeParameters) -> None:
 
 def _resume(path: Path, journal: int, bake: BakeParameters) -> Journal | None:
     """What a journal names, less what is not whole on disk; the journal loses its torn tail."""
-    found = _read_journal(path, journal)
+    found = read_journal(path, journal)
     if found is None:
         return None
     _check_same(path, found, bake)

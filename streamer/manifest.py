@@ -185,7 +185,7 @@ def encode_journal_record(record: RegionRecord) -> bytes:
 
 def encode_journal_note(name: str, value: Any) -> bytes:
     """A line in which a baker writes down what it must know when it goes on. value: plain JSON."""
-    assert re.fullmatch("[a-z]{1,20}", name), name
+    assert re.fullmatch("[a-z0-9.]{1,40}", name), name
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return _sealed(f"note {name} {text}")
 

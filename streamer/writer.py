@@ -9,9 +9,10 @@ Nothing depends on time, order or machine: the same regions make the same bytes 
 version of the codec's library; the journal notes it, and a resume with another one is refused).
 """
 
+import dataclasses
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -139,11 +140,18 @@ class WorldWriter:
             raise ValueError(f"region {tuple(region)} of level {level} is written already")
 
     def finish(
-        self, *, bounds_voxels: tuple[Corner, Corner], n_levels: int, sources: list[dict[str, Any]]
+        self,
+        *,
+        bounds_voxels: tuple[Corner, Corner],
+        n_levels: int,
+        sources: list[dict[str, Any]],
+        moved: Callable[[], Path] | None = None,
     ) -> None:
         """Write everything else and let go of the folder: from here on it is a world.
 
         bounds_voxels: (x, y, z) low, high exclusive, level-0 voxels. sources: provenance, licences.
+        moved: called when the world is whole and the journal still there; it may move the folder, and says
+        where it is then.
         ValueError, and the bake goes on: a value out of range, or a region of a level beyond n_levels.
         """
         low, high = (_triple(corner) for corner in bounds_voxels)
@@ -159,8 +167,14 @@ class WorldWriter:
             files.write_file(self.path, key, text)
         named = [FileRecord(key, len(text), digest_of(text)) for key, text in texts.items()]
         files.write_file(self.path, MANIFEST_KEY, encode_manifest(named, self.regions.values()))
+        if moved:
+            self.path = moved()
         files.remove_file(self.path, JOURNAL_KEY)
         self.close()
+
+    def meta(self, n_levels: int) -> WorldMeta:
+        """What a reader of the regions written so far needs."""
+        return dataclasses.replace(self._empty, n_levels=n_levels)
 
     def close(self) -> None:
         """Let go of the folder. Unless finished it stays a bake that `resume=True` takes up."""

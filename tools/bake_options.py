@@ -9,7 +9,7 @@ from ..streamer.codec import CODECS, CodecName
 from ..streamer.metadata import MAX_VOXEL_SIZE_M, MIN_VOXEL_SIZE_M
 from .errors import UserError
 from .sources.source import Source
-from .voxelise.placement import ROTATION_OF_UP, Metres, Placement
+from .voxelise.placement import ROTATION_OF_UP, Metres, Placement, rotation_of
 
 Up = Literal["auto", "z", "y", "-y"]
 
@@ -22,6 +22,7 @@ class BakeOptions:
     up: Up = "auto"  # the source's up axis; auto: the format's convention
     scale: float | None = None  # metres per source unit; None: 1, and for voxel files the voxel size
     at: Metres = (0.0, 0.0, 0.0)  # where the source's origin comes to lie
+    rotate: Metres = (0.0, 0.0, 0.0)  # degrees about the world's x, then y, then z axis; after up
     bounds_m: tuple[Metres, Metres] | None = None  # crop, in world metres
     n_levels: int | None = None  # None: as many as the extent needs
     codec: CodecName = "zstd"
@@ -41,6 +42,7 @@ def checked(options: BakeOptions, source: Source) -> BakeOptions:
     _need(o.up in get_args(Up), f"--up {o.up} must be one of {', '.join(get_args(Up))}")
     _need(o.scale is None or (_finite(o.scale) and o.scale > 0), f"--scale {o.scale} must be above 0")
     _need(len(o.at) == 3 and _finite(*o.at), f"--at {o.at} must be three numbers x,y,z in metres")
+    _need(len(o.rotate) == 3 and _finite(*o.rotate), f"--rotate {o.rotate} must be three angles in degrees")
     if o.bounds_m is not None:
         low, high = o.bounds_m
         _need(
@@ -66,13 +68,13 @@ def checked(options: BakeOptions, source: Source) -> BakeOptions:
     return replace(o, up=source.up if o.up == "auto" else o.up, scale=float(scale))
 
 
-def place(source: Source, options: BakeOptions) -> Placement:
+def place(options: BakeOptions) -> Placement:
     """Where checked options put a source."""
     assert options.scale is not None and options.up in ROTATION_OF_UP
     return Placement(
         voxel_size_m=float(options.voxel_size_m),
         scale=options.scale,
-        rotation=ROTATION_OF_UP[options.up],
+        rotation=rotation_of(options.up, options.rotate),
         offset_m=options.at,
         bounds_m=options.bounds_m,
     )

@@ -84,6 +84,9 @@ class Source:
     up: Up  # the format's convention, not this file's content
     batches: Callable[[int], Iterator[Batch]]
     notes: dict[str, str | int]  # provenance: no absolute paths, no timestamps
+    # part(n, start, count): as batches(n), of the records start..start+count alone; None where a format
+    # can only be read from its beginning. With it, workers share a source.
+    part: Callable[[int, int, int], Iterator[Batch]] | None = None
 
 
 def file_bytes(path: Path) -> int:
@@ -134,11 +137,11 @@ def read_rows(path: Path, offset: int, dtype: DTypeLike, n_rows: int) -> NDArray
     return np.frombuffer(read_bytes(path, offset, n_rows * dtype.itemsize), dtype)
 
 
-def spans(n_items: int, n: int, item_bytes: int = 1) -> Iterator[tuple[int, int]]:
-    """(start, count) of consecutive batches: at most n items and at most READ_BYTES each."""
+def spans(n_items: int, n: int, item_bytes: int = 1, first: int = 0) -> Iterator[tuple[int, int]]:
+    """(start, count) of consecutive batches of first..n_items: at most n items and READ_BYTES each."""
     assert n >= 1, "a batch holds at least one item"
     step = max(1, min(n, READ_BYTES // item_bytes))
-    for start in range(0, n_items, step):
+    for start in range(first, n_items, step):
         yield start, min(step, n_items - start)
 
 

@@ -31,6 +31,7 @@ class Kind:
     voxelise: Callable[[Any, Placement, Any], tuple[Iterable[Sums], Dropped]]
     resolve: Callable[[Sums, BakeOptions], Solid]
     looks_first: bool = False  # its survey reads the batches
+    limits: Callable[..., Any] | None = None  # the dataclass of plain numbers that its survey returns
 
 
 def _no_survey(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
@@ -71,6 +72,7 @@ KINDS: dict[str, Kind] = {
         _voxelise_gaussians,
         lambda summed, options: gaussians.resolve(summed, options.threshold),
         looks_first=True,
+        limits=gaussians.Limits,
     ),
     "points": Kind(_no_survey, _voxelise_points, lambda summed, options: points.resolve(summed)),
     "voxels": Kind(_survey_voxels, _voxelise_voxels, lambda summed, options: voxels.resolve(summed)),

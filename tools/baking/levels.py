@@ -1,0 +1,86 @@
+"""Stage 3: coarser levels, each region from its up to eight regions below, read back from disk."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...atlas import address
+from ...atlas.chunk import split
+from ...atlas.layout import CHUNK
+from ...atlas.lod import reduce_sparse
+from ...streamer.manifest import RegionRecord
+from ...streamer.metadata import WorldMeta
+from ...streamer.world import World
+from ...streamer.writer import WorldWriter, write_region_file
+from ..progress import Progress
+from ..pyramid import regions_of
+from .regions import Box, union
+from .spill import Corner
+from .workers import Submit
+
+I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
+MOST_VOXELS = 1 << 21  # reduced at a time
+
+
+def write_levels(writer: WorldWriter, n_levels: int, submit: Submit, progress: Progress) -> None:
+    """Levels 1 up from the regions of level 0 that the writer has; what it has already is left alone."""
+    meta = writer.meta(n_levels)
+    for level in range(1, n_levels):
+        children: dict[Corner, list[RegionRecord]] = defaultdict(list)
+        for (k, (x, y, z)), record in sorted(writer.regions.items()):
+            if k == level - 1:
+                children[x >> 1, y >> 1, z >> 1].append(record)
+        missing = [place for place in sorted(children) if (level, place) not in writer.regions]
+        progress("levels", level, n_levels)
+        work = ((writer.path, meta, level, place, children[place]) for place in missing)
+        for record in submit(level_unit, work):
+            writer.add(record)
+    progress("levels", n_levels, n_levels)
+
+
+def level_unit(
+    out: Path, meta: WorldMeta, level: int, region: Corner, below: Sequence[RegionRecord]
+) -> RegionRecord:
+    """Reduce and write one region. A worker does this. OSError; WorldError: a region below is damaged."""
+    reader = World(out, meta, tuple(below))
+    parts = [part for record in below for part in _reduced(reader, record)]
+    voxels, rgba = (np.concatenate(halves) for halves in zip(*parts, strict=True))
+    ((place, morton, packed),) = regions_of(voxels, rgba)
+    assert place == region
+    return write_region_file(out, level, region, morton, packed, meta.codec)
+
+
+def _reduced(reader: World, record: RegionRecord) -> Iterator[tuple[I64, U8]]:
+    """One region's voxels, a level up. A chunk's edge is even, so no parent is shared with another one."""
+    waiting: list[tuple[I64, U8]] = []
+    n_waiting = 0
+    found = reader.read_region(record)
+    for corner, packed in zip(found.chunks, found.packed, strict=True):
+        waiting.append(chunk_voxels(corner, packed))
+        n_waiting += len(waiting[-1][1])
+        if n_waiting > MOST_VOXELS:
+            yield reduce_sparse(*(np.concatenate(halves) for halves in zip(*waiting, strict=True)))
+            waiting, n_waiting = [], 0
+    if waiting:
+        yield reduce_sparse(*(np.concatenate(halves) for halves in zip(*waiting, strict=True)))
+
+
+def chunk_voxels(corner: I64, packed: bytes) -> tuple[I64, U8]:
+    """A packed chunk -> (voxels [N, 3] int64, rgba [N, 4])."""
+    occupied, rgba = split(packed)
+    return address.local_of_mask_index(np.flatnonzero(occupied)) + corner * CHUNK, rgba
+
+
+def box_on_disk(writer: WorldWriter, record: RegionRecord) -> Box:
+    """Tight box of a region that is written."""
+    found = World(writer.path, writer.meta(1), (record,)).read_region(record)
+    boxes = []
+    for corner, packed in zip(found.chunks, found.packed, strict=True):
+        voxels, _ = chunk_voxels(corner, packed)
+        low, high = voxels.min(0).tolist(), (voxels.max(0) + 1).tolist()
+        boxes.append(((low[0], low[1], low[2]), (high[0], high[1], high[2])))
+    return union(boxes)

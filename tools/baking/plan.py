@@ -1,0 +1,163 @@
+"""What a bake is of: scenes, where they lie, how they are cut into spans; and its parameters.
+
+The plan is plain data. It lies in the bake's scratch folder as JSON, so that tasks on other machines need not
+look at every item again, and `--finish` needs no source.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from ...streamer import files
+from ...streamer.errors import WorldError
+from ..bake_options import BakeOptions, place
+from ..sources.source import Source
+from ..voxelise.kinds import KINDS
+from ..voxelise.placement import Placement
+
+SPAN = 1 << 19  # items that one unit of work reads, of a source that can be read from anywhere
+PLAN_KEY = "baking/plan"
+MAX_PLAN_BYTES = 64 << 20
+NOT_OF_THE_WORLD = ("overwrite",)  # options that leave no trace in it
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One source of a bake. path: as this process may open it, else ""; limits: what its survey found."""
+
+    origin: dict[str, Any]  # its provenance, as the world will tell it
+    options: BakeOptions  # checked
+    path: str
+    seeks: bool  # it can be read from anywhere
+    limits: Any = None
+
+    @property
+    def kind(self) -> str:
+        return str(self.origin["kind"])
+
+    @property
+    def n_items(self) -> int:
+        return int(self.origin["n_items"])
+
+    @property
+    def placement(self) -> Placement:
+        return place(self.options)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Items start..start + count of a scene: one unit of work."""
+
+    scene: int
+    number: int
+    start: int
+    count: int
+
+
+def shared(options: BakeOptions) -> BakeOptions:
+    """What all sources of one world have in common: everything but where each lies."""
+    return replace(options, up="z", scale=1.0, rotate=(0.0, 0.0, 0.0), at=(0.0, 0.0, 0.0))
+
+
+def provenance(source: Source, options: BakeOptions) -> dict[str, Any]:
+    """Where the voxels come from: nothing of this machine, nothing of this hour."""
+    used = {name: value for name, value in asdict(options).items() if name not in NOT_OF_THE_WORLD}
+    return {
+        "file": source.path.name,
+        "xxh3_128": digest(source.path),
+        "kind": source.kind,
+        "n_items": source.n_items,
+        "notes": dict(source.notes),
+        "options": used,
+    }
+
+
+def digest(path: Path) -> str:
+    """xxh3-128 of a file's bytes, as hex; of a folder, of its files' paths and bytes in order."""
+    state = xxhash.xxh3_128()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        if file != path:
+            state.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+        for block in _blocks(file):
+            state.update(block)
+    return state.hexdigest()
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            yield block
+
+
+def canonical(value: Any) -> str:
+    """JSON in one spelling."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def scenes_of(sources: Sequence[tuple[Source, BakeOptions]]) -> list[tuple[Scene, Source]]:
+    """The scenes of a bake, in an order that does not depend on the order in which they were named."""
+    found = []
+    for source, options in sources:
+        path = str(source.path.resolve())
+        found.append((Scene(provenance(source, options), options, path, source.part is not None), source))
+    return sorted(found, key=lambda pair: canonical(pair[0].origin))
+
+
+def parameters(scenes: Sequence[Scene]) -> str:
+    """One word that differs when a source's bytes or an option does: what a resumed bake must share."""
+    text = canonical({"bake": 2, "span": SPAN, "scenes": [scene.origin for scene in scenes]})
+    return xxhash.xxh3_128_hexdigest(text.encode())
+
+
+def spans_of(scenes: Sequence[Scene]) -> list[Span]:
+    """Every unit of reading, in order."""
+    found = []
+    for at, scene in enumerate(scenes):
+        step = SPAN if scene.seeks else max(scene.n_items, 1)
+        starts = range(0, max(scene.n_items, 1), step)
+        found += [Span(at, n, start, min(step, scene.n_items - start)) for n, start in enumerate(starts)]
+    return found
+
+
+def save(root: Path, word: str, scenes: Sequence[Scene]) -> None:
+    """Leave the plan for tasks and for --finish. OSError."""
+    listed = [
+        {
+            "origin": scene.origin,
+            "options": asdict(scene.options),
+            "seeks": scene.seeks,
+            "limits": asdict(scene.limits) if KINDS[scene.kind].limits else None,
+        }
+        for scene in scenes
+    ]
+    files.write_file(root, PLAN_KEY, canonical({"parameters": word, "scenes": listed}).encode())
+
+
+def load(root: Path, word: str) -> list[Scene] | None:
+    """The plan that was left, with no paths; None where none is, or one of another bake."""
+    try:
+        text = files.read_file(root, PLAN_KEY, MAX_PLAN_BYTES)
+    except WorldError:
+        return None
+    try:
+        read = json.loads(text)
+        if read["parameters"] != word:
+            return None
+        return [_scene(entry) for entry in read["scenes"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise WorldError(PLAN_KEY, "is not the plan of a bake: remove the bake and begin again") from None
+
+
+def _scene(entry: dict[str, Any]) -> Scene:
+    limits_type = KINDS[entry["origin"]["kind"]].limits
+    options = {f.name: _tuples(entry["options"][f.name]) for f in fields(BakeOptions)}
+    limits = limits_type(**entry["limits"]) if limits_type and entry["limits"] else None
+    return Scene(entry["origin"], BakeOptions(**options), "", bool(entry["seeks"]), limits)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

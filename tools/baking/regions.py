@@ -1,0 +1,135 @@
+"""Stage 2: everything that was summed up in one region -> its file. Any order of the runs, the same bytes."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...atlas import address, chunk
+from ...atlas.lod import LINEAR_OF_SRGB, SRGB_OF_LINEAR
+from ...streamer.manifest import RegionRecord
+from ...streamer.writer import write_region_file
+from ..bake_options import BakeOptions
+from ..voxelise.kinds import KINDS
+from ..voxelise.sums import Sums, mean_srgb
+from .spill import Block, Corner
+
+I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
+Box = tuple[Corner, Corner]  # lowest voxel, highest exclusive
+N_CHUNKS = 1 << 12  # of a region
+
+
+@dataclass(frozen=True, slots=True)
+class Finest:
+    """A region of level 0 as it was written, and the box of its voxels; both None where it stayed empty."""
+
+    record: RegionRecord | None
+    box: Box | None
+
+
+def region_unit(
+    out: Path, region: Corner, blocks: Sequence[Block], options: BakeOptions, most_rows: int
+) -> Finest:
+    """Merge, resolve, pack and write one region. A worker does this. OSError, WorldError (a spilled run)."""
+    morton: list[I64] = []
+    packed: list[bytes] = []
+    boxes = []
+    for key, rgba in voxels_of(region, blocks, options, most_rows):
+        codes, chunks = chunk.pack_sorted(key, rgba)
+        morton.append(codes)
+        packed += chunks
+        boxes.append(box_of(region, key))
+    if not packed:
+        return Finest(None, None)
+    record = write_region_file(out, 0, region, np.concatenate(morton), packed, options.codec)
+    return Finest(record, union(boxes))
+
+
+def voxels_of(
+    region: Corner, blocks: Sequence[Block], options: BakeOptions, most_rows: int
+) -> Iterator[tuple[I64, U8]]:
+    """The solid voxels of a region -> (key [M] ascending, rgba [M, 4]), about most_rows sums at a time.
+
+    key: Morton code of the chunk << 12 | mask index. No chunk is parted.
+    """
+    if sum(block.n_rows for block in blocks) <= most_rows:
+        cuts = [0, N_CHUNKS]
+    else:
+        per_chunk = sum(np.bincount(block.load()[0] >> 12, minlength=N_CHUNKS) for block in blocks)
+        assert isinstance(per_chunk, np.ndarray)
+        filled = np.cumsum(per_chunk) // most_rows  # how many parts are full after each chunk
+        cuts = [0, *(np.flatnonzero(np.diff(filled)) + 1).tolist(), N_CHUNKS]
+    for first, last in itertools.pairwise(cuts):
+        of_kind = defaultdict(list)
+        for block in blocks:
+            key, columns = block.load()
+            rows = slice(*np.searchsorted(key, (first << 12, last << 12)))
+            of_kind[block.kind].append((key[rows], {name: c[rows] for name, c in columns.items()}))
+        resolved = [_resolved(kind, region, of_kind[kind], options) for kind in sorted(of_kind)]
+        key, rgba = resolved[0] if len(resolved) == 1 else _together(resolved)
+        if key.size:
+            yield key, rgba
+
+
+def _resolved(kind: str, region: Corner, parts: list, options: BakeOptions) -> tuple[I64, U8]:
+    """Sums of one kind, added up -> (keys of the solid voxels, rgba)."""
+    keys = np.concatenate([key for key, _ in parts]).astype(np.int64)
+    if not keys.size:
+        return np.empty(0, np.int64), np.empty((0, 4), np.uint8)
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    starts = np.append(0, np.flatnonzero(np.diff(ordered)) + 1)
+    key = ordered[starts]
+    columns = {
+        name: np.add.reduceat(np.concatenate([c[name] for _, c in parts]).take(order, axis=0), starts)
+        for name in parts[0][1]
+    }
+    summed = Sums(voxels_at(region, key).astype(np.int32), **columns)
+    solid, coverage = KINDS[kind].resolve(summed, options)
+    there = Sums(*(getattr(summed, name)[solid] for name in Sums.__slots__))
+    return key[solid], np.concatenate([mean_srgb(there), coverage[solid, None]], axis=1)
+
+
+def _together(resolved: list[tuple[I64, U8]]) -> tuple[I64, U8]:
+    """Voxels of several kinds in one place: coverage-weighted mean in linear light, the largest coverage."""
+    keys = np.concatenate([key for key, _ in resolved])
+    rgba = np.concatenate([colours for _, colours in resolved])
+    order = np.argsort(keys, kind="stable")
+    if not order.size:
+        return keys, rgba
+    ordered = keys[order]
+    starts = np.append(0, np.flatnonzero(np.diff(ordered)) + 1)
+    coverage = rgba[order, 3].astype(np.int64)
+    weight = np.add.reduceat(coverage, starts)[:, None]
+    light = np.add.reduceat(LINEAR_OF_SRGB[rgba[order, :3]] * coverage[:, None], starts)
+    colour = SRGB_OF_LINEAR[(2 * light + weight) // (2 * weight)]
+    top = np.maximum.reduceat(rgba[order, 3], starts)
+    return ordered[starts], np.concatenate([colour, top[:, None]], axis=1)
+
+
+def voxels_at(region: Corner, key: I64) -> I64:
+    """Keys in a region -> voxels [M, 3] int64."""
+    inside = address.chunk_of_morton(key >> 12) * 16 + address.local_of_mask_index(key & 4095)
+    return address.voxel_at(np.array(region), inside)
+
+
+def box_of(region: Corner, key: I64) -> Box:
+    """Tight box of keys [M] in a region, M >= 1."""
+    voxels = voxels_at(region, key)
+    return _corner(voxels.min(0)), _corner(voxels.max(0) + 1)
+
+
+def union(boxes: Sequence[Box]) -> Box:
+    """The box around boxes, at least one."""
+    low = np.min([low for low, _ in boxes], axis=0)
+    return _corner(low), _corner(np.max([high for _, high in boxes], axis=0))
+
+
+def _corner(values: I64) -> Corner:
+    x, y, z = (int(v) for v in values)
+    return x, y, z
