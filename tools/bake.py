@@ -16,7 +16,7 @@ from .errors import UserError
 from .progress import Progress
 from .sources.source import Source
 
-__all__ = ["BakeOptions", "BakeReport", "Resources", "bake", "bake_together", "digest", "quiet"]
+__all__ = ["BakeOptions", "BakeReport", "Progress", "Resources", "bake", "bake_together", "digest", "quiet"]
 
 
 def quiet(stage: str, done: int, total: int) -> None:

@@ -17,7 +17,7 @@ from ...streamer.world import World
 from ...streamer.writer import WorldWriter, write_region_file
 from ..progress import Progress
 from ..pyramid import regions_of
-from .regions import Box, union
+from .regions import Box, box_of_voxels, union
 from .spill import Corner
 from .workers import Submit
 
@@ -78,9 +78,5 @@ def chunk_voxels(corner: I64, packed: bytes) -> tuple[I64, U8]:
 def box_on_disk(writer: WorldWriter, record: RegionRecord) -> Box:
     """Tight box of a region that is written."""
     found = World(writer.path, writer.meta(1), (record,)).read_region(record)
-    boxes = []
-    for corner, packed in zip(found.chunks, found.packed, strict=True):
-        voxels, _ = chunk_voxels(corner, packed)
-        low, high = voxels.min(0).tolist(), (voxels.max(0) + 1).tolist()
-        boxes.append(((low[0], low[1], low[2]), (high[0], high[1], high[2])))
-    return union(boxes)
+    pairs = zip(found.chunks, found.packed, strict=True)
+    return union([box_of_voxels(chunk_voxels(corner, packed)[0]) for corner, packed in pairs])

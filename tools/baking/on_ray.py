@@ -14,9 +14,10 @@ from .workers import Submit, WorkerError
 def ray_workers(address: str, n_jobs: int) -> Iterator[Submit]:
     """Units as Ray tasks: at `address`, or "local" for a cluster of n_jobs workers on this machine."""
     try:
-        import ray
+        import ray as found
     except ImportError:
         raise UserError("--ray needs Ray: pip install 'voxtide[cluster]'") from None
+    ray: Any = found
     environment = {"env_vars": {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}}
     try:
         if address == "local":
@@ -38,7 +39,9 @@ def ray_workers(address: str, n_jobs: int) -> Iterator[Submit]:
         ray.shutdown()
 
 
-def _as_done(ray: Any, function: Callable[..., Any], arguments: Iterable[tuple], most: int) -> Iterator[Any]:
+def _as_done(
+    ray: Any, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], most: int
+) -> Iterator[Any]:
     remote = ray.remote(max_retries=2)(function)  # a unit may be done twice: it writes the same bytes
     waiting: list[Any] = []
 

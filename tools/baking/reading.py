@@ -83,7 +83,7 @@ def span_unit(scene: Scene, span: Span, root: Path, most_rows: int) -> dict[str,
     if source.n_items != scene.n_items or source.kind != scene.kind:
         raise UserError(f"{shown(source.path)} has changed since the bake began: bake it again")
     tally = Tally()
-    names = []
+    names: list[str] = []
     for run in runs_of(batches_of(source, span), scene, span, most_rows, tally, lambda *_: None):
         names.append(run_name(span, len(names)))
         write_run(root, names[-1], run)

@@ -16,11 +16,12 @@ from ...streamer.writer import write_region_file
 from ..bake_options import BakeOptions
 from ..voxelise.kinds import KINDS
 from ..voxelise.sums import Sums, mean_srgb
-from .spill import Block, Corner
+from .spill import Block, Columns, Corner
 
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 Box = tuple[Corner, Corner]  # lowest voxel, highest exclusive
+Parts = list[tuple[NDArray[np.int32], Columns]]
 N_CHUNKS = 1 << 12  # of a region
 
 
@@ -65,7 +66,7 @@ def voxels_of(
         filled = np.cumsum(per_chunk) // most_rows  # how many parts are full after each chunk
         cuts = [0, *(np.flatnonzero(np.diff(filled)) + 1).tolist(), N_CHUNKS]
     for first, last in itertools.pairwise(cuts):
-        of_kind = defaultdict(list)
+        of_kind: dict[str, Parts] = defaultdict(list)
         for block in blocks:
             key, columns = block.load()
             rows = slice(*np.searchsorted(key, (first << 12, last << 12)))
@@ -76,7 +77,7 @@ def voxels_of(
             yield key, rgba
 
 
-def _resolved(kind: str, region: Corner, parts: list, options: BakeOptions) -> tuple[I64, U8]:
+def _resolved(kind: str, region: Corner, parts: Parts, options: BakeOptions) -> tuple[I64, U8]:
     """Sums of one kind, added up -> (keys of the solid voxels, rgba)."""
     keys = np.concatenate([key for key, _ in parts]).astype(np.int64)
     if not keys.size:
@@ -120,7 +121,11 @@ def voxels_at(region: Corner, key: I64) -> I64:
 
 def box_of(region: Corner, key: I64) -> Box:
     """Tight box of keys [M] in a region, M >= 1."""
-    voxels = voxels_at(region, key)
+    return box_of_voxels(voxels_at(region, key))
+
+
+def box_of_voxels(voxels: I64) -> Box:
+    """Tight box of voxels [M, 3], M >= 1."""
     return _corner(voxels.min(0)), _corner(voxels.max(0) + 1)
 
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ...streamer.manifest import BakeParameters
 from ...streamer.writer import WorldWriter, parameters_of
@@ -92,7 +93,7 @@ class Shelf:
     scenes: list[Scene]
     most_rows: int
     task: tuple[int, int] = DRIVER
-    records: dict[tuple[int, int], dict] = field(default_factory=dict)  # spans that are done
+    records: scratch.Records = field(default_factory=dict)  # spans that are done
     n_rows: int = 0  # in memory
     _ended: dict[Span, Tally] = field(default_factory=dict)  # in memory
     _kept: dict[Span, list[Run]] = field(default_factory=dict)
@@ -135,7 +136,7 @@ class Shelf:
         else:
             self._journal.add(record)
 
-    def add(self, record: dict) -> None:
+    def add(self, record: dict[str, Any]) -> None:
         """A span that a worker has spilled. OSError."""
         assert self._journal is not None
         self._journal.add(record)
@@ -204,7 +205,7 @@ def read_spans(
 def write_regions(
     writer: WorldWriter,
     regions: Callable[[], dict[Corner, list[Block]]],
-    records: dict[tuple[int, int], dict],
+    records: scratch.Records,
     scene: Scene,
     means: Resources,
     submit: Submit,

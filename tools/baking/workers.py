@@ -24,7 +24,7 @@ from typing import Any
 
 from ..errors import UserError
 
-Submit = Callable[[Callable[..., Any], Iterable[tuple]], Iterator[Any]]
+Submit = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
 
 
 class WorkerError(UserError):
@@ -60,9 +60,9 @@ def workers(n_jobs: int, ray_address: str | None = None) -> Iterator[Submit]:
 
 
 def _as_done(
-    pool: Executor, function: Callable[..., Any], arguments: Iterable[tuple], most: int
+    pool: Executor, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], most: int
 ) -> Iterator[Any]:
-    waiting: set[Future] = set()
+    waiting: set[Future[Any]] = set()
     for one in arguments:
         if len(waiting) >= most:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)

@@ -41,7 +41,7 @@ def _no_survey(batches: Batches, source: Source, placement: Placement, options: 
 def _survey_gaussians(
     batches: Batches, source: Source, placement: Placement, options: BakeOptions
 ) -> gaussians.Limits:
-    return survey.limits_of(batches(), placement, options.min_opacity, options.max_scale_m)
+    return survey.limits_of(batches, placement, options.min_opacity, options.max_scale_m)
 
 
 def _voxelise_gaussians(
