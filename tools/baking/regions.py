@@ -68,9 +68,9 @@ def voxels_of(
     for first, last in itertools.pairwise(cuts):
         of_kind: dict[str, Parts] = defaultdict(list)
         for block in blocks:
-            key, columns = block.load()
-            rows = slice(*np.searchsorted(key, (first << 12, last << 12)))
-            of_kind[block.kind].append((key[rows], {name: c[rows] for name, c in columns.items()}))
+            narrow, columns = block.load()
+            rows = slice(*np.searchsorted(narrow, (first << 12, last << 12)))
+            of_kind[block.kind].append((narrow[rows], {name: c[rows] for name, c in columns.items()}))
         resolved = [_resolved(kind, region, of_kind[kind], options) for kind in sorted(of_kind)]
         key, rgba = resolved[0] if len(resolved) == 1 else _together(resolved)
         if key.size:

@@ -70,7 +70,7 @@ def turn(vectors: NDArray[Any], placement: Placement) -> NDArray[Any]:
 
 def rotation_of(up: str, degrees: Metres) -> tuple[tuple[float, float, float], ...]:
     """The up axis turned to z, then turns about the world's x, y and z axes, in this order."""
-    matrix = [list(row) for row in ROTATION_OF_UP[up]]
+    matrix: list[list[float]] = [list(row) for row in ROTATION_OF_UP[up]]
     for axis, angle in enumerate(degrees):
         quarter, rest = divmod(angle % 360, 90)
         # A quarter turn is exact, so that voxels stay voxels.

@@ -6,6 +6,7 @@ order cannot matter.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,8 @@ def limits_of(
     """Look at every Gaussian and say which are floaters; UserError if the voxels are far too small.
 
     max_sigma_m None: a Gaussian is huge when its largest sigma is above 5 % of the scene (the longest axis of
-    what lies between the 1st and the 99th percentile of the means of those that are not faint, to a voxel), and
-    also above 10 times the median of the largest sigmas, so that a scene of a few Gaussians keeps them all.
+    what lies between the 1st and the 99th percentile of the means of those that are not faint, to a voxel),
+    and also above 10 times the median of the largest sigmas: a scene of a few Gaussians keeps them all.
     """
     faint = max(min_opacity, MIN_ALPHA)
     look = Look()
@@ -75,8 +76,8 @@ def take(look: Look, batch: Gaussians, placement: Placement, faint: float) -> No
     np.add.at(look.cells, bins[seen], np.minimum(cells, MAX_CELLS + 1).astype(np.int64))
 
 
-def _strong(batch: Gaussians, placement: Placement, faint: float) -> tuple:
-    """Those that are not faint: half widths and means [N, 3] in voxels, largest sigma [N] in m, in the crop [N]."""
+def _strong(batch: Gaussians, placement: Placement, faint: float) -> tuple[Any, Any, Any, Any]:
+    """Those not faint: half widths, means [N, 3] in voxels; largest sigma [N] in m; in the crop [N]."""
     strong = batch.opacities >= faint
     scales = batch.scales[strong]
     reach = reach_voxels(scales, batch.opacities[strong], placement)
