@@ -8,15 +8,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .bake_options import BakeOptions, checked
-from .baking import plan, target
+from .baking import plan, target, tasks
 from .baking.driver import BakeReport, Goal, Resources, bake_to, disk_errors
 from .baking.plan import digest
 from .baking.scenes import Opened, finest_of
+from .baking.tasks import TaskReport
 from .errors import UserError
 from .progress import Progress
 from .sources.source import Source
 
-__all__ = ["BakeOptions", "BakeReport", "Progress", "Resources", "bake", "bake_together", "digest", "quiet"]
+__all__ = [
+    "BakeOptions",
+    "BakeReport",
+    "Progress",
+    "Resources",
+    "TaskReport",
+    "bake",
+    "bake_task",
+    "bake_together",
+    "digest",
+    "finish",
+    "quiet",
+]
 
 
 def quiet(stage: str, done: int, total: int) -> None:
@@ -53,13 +66,33 @@ def bake_together(
     return bake_to(goal, finest_of(opened, goal, means, progress), means, progress)
 
 
-def goal_of(sources: Sequence[tuple[Source, BakeOptions]], out: Path) -> tuple[Goal, Opened]:
+def bake_task(
+    sources: Sequence[tuple[Source, BakeOptions]],
+    out: Path,
+    task: tuple[int, int],
+    progress: Progress = quiet,
+    means: Resources | None = None,
+) -> TaskReport:
+    """Do task (I, N) of a bake; when all N have ended, `finish(out)`. UserError, WorldError: as `bake`."""
+    goal, opened = goal_of(sources, out, alone=False)
+    return tasks.bake_task(goal, opened, task, means or Resources(), progress)
+
+
+def finish(out: Path, progress: Progress = quiet, means: Resources | None = None) -> BakeReport:
+    """End a bake whose tasks have ended. UserError: one of them has not; WorldError: as `bake`."""
+    return tasks.finish(out, means or Resources(), progress)
+
+
+def goal_of(
+    sources: Sequence[tuple[Source, BakeOptions]], out: Path, alone: bool = True
+) -> tuple[Goal, Opened]:
     """What is asked for, checked; its parameters need every byte of the sources. UserError."""
     found = [(source, checked(options, source)) for source, options in sources]
     options = found[0][1]
     target.check_out(out, options.overwrite)
     with disk_errors(out):
-        target.check_free(out)
+        if alone:
+            target.check_free(out)
     opened = plan.scenes_of(found)
     scenes = [scene for scene, _ in opened]
     if any(plan.shared(scene.options) != plan.shared(options) for scene in scenes):

@@ -65,7 +65,18 @@ def checked(options: BakeOptions, source: Source) -> BakeOptions:
     scale = o.scale
     if scale is None:
         scale = o.voxel_size_m if source.kind == "voxels" else 1.0
-    return replace(o, up=source.up if o.up == "auto" else o.up, scale=float(scale))
+    return replace(  # numbers as floats: 1 and 1.0 are the same bake
+        options,
+        up=source.up if o.up == "auto" else o.up,
+        scale=float(scale),
+        voxel_size_m=float(o.voxel_size_m),
+        at=_floats(o.at),
+        rotate=_floats(o.rotate),
+        bounds_m=o.bounds_m and (_floats(o.bounds_m[0]), _floats(o.bounds_m[1])),
+        threshold=float(o.threshold),
+        min_opacity=float(o.min_opacity),
+        max_scale_m=o.max_scale_m and float(o.max_scale_m),
+    )
 
 
 def place(options: BakeOptions) -> Placement:
@@ -78,6 +89,11 @@ def place(options: BakeOptions) -> Placement:
         offset_m=options.at,
         bounds_m=options.bounds_m,
     )
+
+
+def _floats(values: Metres) -> Metres:
+    x, y, z = (float(v) for v in values)
+    return x, y, z
 
 
 def _finite(*values: float) -> bool:

@@ -15,7 +15,10 @@ import numpy as np
 from voxtide.tools.sources import open_source
 from voxtide.tools.sources.gaussians import SH_C0
 
-NAMES = ["x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2", "opacity", "scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"]  # fmt: skip
+NAMES = (
+    *("x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"),
+    *("scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"),
+)
 CELL_M = 3.0  # between the middles of neighbours
 PLY = "ply\nformat binary_little_endian 1.0\nelement vertex {}\n{}end_header\n"
 

@@ -25,7 +25,7 @@ from ..pyramid import min_levels
 from . import scratch, target
 from .levels import box_on_disk, write_levels
 from .regions import Box, Finest, union
-from .workers import Submit, WorkerError, workers
+from .workers import StoppedError, Submit, workers
 
 ROW_BYTES = 1024  # memory that one row of sums is counted as: its 52 bytes, and what sorting them takes
 LEAST_ROWS = 1 << 14
@@ -116,7 +116,7 @@ def bake_to(goal: Goal, finest: WriteFinest, means: Resources, progress: Progres
                     )
                     at = time.perf_counter()
                     write_levels(writer, level0[1], submit, progress)
-            except WorkerError:
+            except StoppedError:
                 raise
             except UserError:
                 scratch.remove(scratch.root_of(folder, means.scratch, goal.word), means.scratch is not None)

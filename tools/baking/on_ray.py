@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..errors import UserError, shown
-from .workers import Submit, WorkerError
+from .workers import StoppedError, Submit
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def _as_done(
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None  # ours, as it was raised
         except ray.exceptions.RayError as error:
-            raise WorkerError(f"a Ray worker failed: {shown(error)}: repeat the command to go on") from None
+            raise StoppedError(f"a Ray worker failed: {shown(error)}: repeat the command to go on") from None
 
     for one in arguments:
         if len(waiting) >= most:

@@ -22,6 +22,7 @@ from .spill import Block, Corner, Run, blocks_of, write_run
 from .workers import Submit
 
 Opened = list[tuple[Scene, Source]]
+KEPT = 8  # the part of the sums that a worker may hold which may wait in memory for their regions
 DRIVER = (0, 1)  # the task that a bake in one piece is
 
 
@@ -120,7 +121,7 @@ class Shelf:
         if self._journal is None:
             self._kept.setdefault(span, []).append(run)
             self.n_rows += len(run)
-            if self.n_rows > self.most_rows:
+            if self.n_rows > self.most_rows // KEPT:
                 self.spill()
             return
         names = self._named.setdefault(span, [])

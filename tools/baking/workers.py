@@ -27,7 +27,7 @@ from ..errors import UserError
 Submit = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterator[Any]]
 
 
-class WorkerError(UserError):
+class StoppedError(UserError):
     """The bake stopped for a reason that is not its input's: what is done stays done."""
 
 
@@ -52,7 +52,7 @@ def workers(n_jobs: int, ray_address: str | None = None) -> Iterator[Submit]:
     try:
         yield lambda function, arguments: _as_done(pool, function, arguments, most)
     except BrokenProcessPool:
-        raise WorkerError(
+        raise StoppedError(
             "a worker process was killed, perhaps for want of memory: repeat the command, with fewer --jobs"
         ) from None
     finally:

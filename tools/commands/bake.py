@@ -1,11 +1,17 @@
-"""Turn a scene into a world: Gaussian splats, point clouds or voxel files into chunks at every level.
+"""Turn scenes into a world: Gaussian splats, point clouds or voxel files into chunks at every level.
 
 A Gaussian becomes the voxels that its ellipsoid covers. Each voxel adds up the opacity it receives, and is
 kept when that reaches --threshold. Floaters are left out by two rules: Gaussians fainter than --min-opacity,
 and Gaussians whose largest sigma is above --max-scale. Formats: splat .ply of every layout, compressed .ply,
 .splat, .spz; coloured points in .ply and .pcd; MagicaVoxel .vox.
 
-`procedural:island` is a scene without a file: an island of --size-km, another one for each --seed.
+Several scenes come into one world: --up, --scale, --rotate and --at are then given once for all of them, or
+once for each, in their order. `procedural:island` is a scene without a file: an island of --size-km,
+another one for each --seed.
+
+A bake that was interrupted goes on when the same command is repeated. On many machines that share a file
+system, run the command once with each of --task 0/N ... N-1/N, in any order; then `voxtide bake --finish
+OUT.vxt`. However it is cut up, the world has the same bytes.
 """
 
 import argparse
@@ -13,36 +19,30 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from ..bake import BakeReport, Progress
+from ..bake import BakeOptions, BakeReport, Progress, Resources, TaskReport
 from ..errors import UserError
 from . import arguments
 
 PREFIX = "procedural:"
 DEFAULT_SIZE_KM, DEFAULT_SEED = 0.2, 1
 ONLY_SCENES = {  # what only the voxeliser reads, and its defaults
-    "up": "auto", "scale": None, "at": (0.0, 0.0, 0.0), "bounds": None,
-    "threshold": 0.5, "min_opacity": 0.1, "max_scale": None,
+    "up": None, "scale": None, "at": None, "rotate": None, "bounds": None,
+    "threshold": 0.5, "min_opacity": 0.1, "max_scale": None, "task": None,
 }  # fmt: skip
+PLACES = ("up", "scale", "rotate", "at")  # once for all scenes, or once for each
+DEFAULT_MEMORY = 2 << 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SRC", type=Path, help="the scene's file, or procedural:island")
-    parser.add_argument("out", metavar="OUT.vxt", type=Path, help="folder to write the world to")
+    parser.add_argument(
+        "paths",
+        nargs="+",
+        metavar="SRC [SRC ...] OUT.vxt",
+        type=Path,
+        help="the scenes' files, or procedural:island; last, the folder to write the world to",
+    )
     add = parser.add_argument
     add("--voxel-size", type=arguments.positive, default=0.01, metavar="M", help="metres (default 0.01)")
-    add(
-        "--up",
-        choices=("auto", "z", "y", "-y"),
-        default="auto",
-        help="the source's up axis (auto: -y for splats, z for points and voxels); write --up=-y",
-    )
-    add(
-        "--scale",
-        type=arguments.positive,
-        metavar="M",
-        help="metres per source unit (default 1; a .vox cell is one voxel)",
-    )
-    add("--at", type=arguments.triple, default=(0.0, 0.0, 0.0), metavar="X,Y,Z", help="move by this, metres")
     add(
         "--bounds",
         type=arguments.box,
@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--levels", type=arguments.count, metavar="N", help="levels of detail (default: as the size needs)")
     add("--codec", choices=("zstd", "lz4"), default="zstd", help="zstd is smaller, lz4 decodes faster")
+    _add_places(parser.add_argument_group("where a scene lies (once for all, or once for each, in order)"))
     splats = parser.add_argument_group("Gaussian splats")
     splats.add_argument(
         "--threshold",
@@ -74,25 +75,117 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size-km", type=arguments.positive, metavar="KM", help="edge of its square (default 0.2)"
     )
     made.add_argument("--seed", type=arguments.natural, metavar="N", help="which island (default 1)")
+    _add_means(parser.add_argument_group("what the bake may take, and who does it (the world is the same)"))
     parser.add_argument("-f", "--overwrite", action="store_true", help="replace the world that is there")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_places(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--up",
+        choices=("auto", "z", "y", "-y"),
+        action="append",
+        help="the source's up axis (auto: -y for splats, z for points and voxels); write --up=-y",
+    )
+    group.add_argument(
+        "--scale",
+        type=arguments.positive,
+        metavar="M",
+        action="append",
+        help="metres per source unit (default 1; a .vox cell is one voxel)",
+    )
+    group.add_argument(
+        "--rotate",
+        type=arguments.triple,
+        metavar="X,Y,Z",
+        action="append",
+        help="then turn by degrees about the world's x, then y, then z axis; write --rotate=-90,0,0",
+    )
+    group.add_argument(
+        "--at", type=arguments.triple, metavar="X,Y,Z", action="append", help="then move by this, metres"
+    )
+
+
+def _add_means(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--memory",
+        type=arguments.n_bytes,
+        default=DEFAULT_MEMORY,
+        metavar="SIZE",
+        help="memory for all workers together, like 512M (2G); what is more goes to disk",
+    )
+    group.add_argument("--jobs", type=arguments.count, default=1, metavar="N", help="processes (1)")
+    group.add_argument(
+        "--scratch",
+        type=Path,
+        metavar="DIR",
+        help="folder for temporary files (default: in OUT.vxt, while it is baked)",
+    )
+    group.add_argument(
+        "--task",
+        type=arguments.task,
+        metavar="I/N",
+        help="do one N-th of the reading, I from 0, and stop; for array jobs",
+    )
+    group.add_argument(
+        "--finish", action="store_true", help="with OUT.vxt alone: all tasks have ended, write the world"
+    )
+    group.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="let a Ray cluster do it: its address, auto, or local for --jobs workers here",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     from .. import progress
 
+    *args.sources, args.out = args.paths
     with progress.shown(silent=args.json) as show:
-        report = _procedural(args, show) if str(args.source).startswith(PREFIX) else _scene(args, show)
+        report = _chosen(args)(args, show)
     if args.json:
         print(json.dumps(asdict(report)))
-        return 0
+    elif isinstance(report, TaskReport):
+        before = f", {report.spans_before:,} of them earlier" if report.spans_before else ""
+        print(f"task {report.task}: {report.spans:,} spans{before}, {report.seconds:.1f} s")
+        print(f"  when all tasks have ended: voxtide bake --finish {args.out}")
+    else:
+        _tell(args.out, report)
+    return 0
+
+
+def _chosen(args: argparse.Namespace):  # type: ignore[no-untyped-def]
+    """Which of the ways to bake is asked for. UserError: none of them."""
+    procedural = [str(path).startswith(PREFIX) for path in args.sources]
+    if args.finish:
+        if args.sources or args.task:
+            raise UserError("--finish takes the world's folder alone: voxtide bake --finish OUT.vxt")
+        return _finish
+    if not args.sources:
+        raise UserError("name a scene and, last, the folder for its world: voxtide bake SRC OUT.vxt")
+    if any(procedural) and len(procedural) > 1:
+        raise UserError(f"a {PREFIX} world is baked alone: leave out the other scenes")
+    return _procedural if procedural[0] else _scenes
+
+
+def _tell(out: Path, report: BakeReport) -> None:
     print(
-        f"{args.out}: {report.voxels:,} voxels, {sum(report.chunks):,} chunks, {len(report.chunks)} levels, "
+        f"{out}: {report.voxels:,} voxels, {sum(report.chunks):,} chunks, {len(report.chunks)} levels, "
         f"{report.bytes / 1e6:.2f} MB ({report.bits_per_voxel:.1f} bits a voxel), {report.seconds:.1f} s"
     )
     if any(report.dropped.values()):
         print("  left out: " + ", ".join(f"{n:,} {why}" for why, n in report.dropped.items() if n))
-    return 0
+
+
+def _means(args: argparse.Namespace) -> Resources:
+    return Resources(args.memory, args.jobs, args.scratch, args.ray)
+
+
+def _finish(args: argparse.Namespace, show: Progress) -> BakeReport:
+    """End a bake that tasks began."""
+    from ..bake import finish
+
+    return finish(args.out, show, _means(args))
 
 
 def _procedural(args: argparse.Namespace, show: Progress) -> BakeReport:
@@ -107,28 +200,57 @@ def _procedural(args: argparse.Namespace, show: Progress) -> BakeReport:
     seed = DEFAULT_SEED if args.seed is None else args.seed
     try:
         recipe = Recipe(
-            str(args.source).removeprefix(PREFIX), seed, args.size_km or DEFAULT_SIZE_KM, args.voxel_size
+            str(args.sources[0]).removeprefix(PREFIX), seed, args.size_km or DEFAULT_SIZE_KM, args.voxel_size
         )
         world = ProceduralWorld(recipe)
     except ValueError as error:
         raise UserError(str(error)) from None
     return bake_regions(
-        world, args.out, codec=args.codec, n_levels=args.levels, overwrite=args.overwrite, progress=show
+        world,
+        args.out,
+        codec=args.codec,
+        n_levels=args.levels,
+        overwrite=args.overwrite,
+        progress=show,
+        means=_means(args),
     )
 
 
-def _scene(args: argparse.Namespace, show: Progress) -> BakeReport:
-    """Bake a scene's file."""
-    from ..bake import BakeOptions, bake
+def _scenes(args: argparse.Namespace, show: Progress) -> BakeReport | TaskReport:
+    """Bake scenes' files, or one task of that."""
+    from ..bake import bake_task, bake_together
     from ..sources import open_source
 
     if args.seed is not None or args.size_km is not None:
         raise UserError(f"--size-km and --seed are for {PREFIX} worlds, like {PREFIX}island")
-    options = BakeOptions(
+    places = _places(args)
+    sources = [
+        (open_source(path), _options(args, place)) for path, place in zip(args.sources, places, strict=True)
+    ]
+    if args.task:
+        return bake_task(sources, args.out, args.task, show, _means(args))
+    return bake_together(sources, args.out, show, _means(args))
+
+
+def _places(args: argparse.Namespace) -> list[dict[str, object]]:
+    """Where each scene lies. UserError: a flag given neither once nor once for each."""
+    n = len(args.sources)
+    found: list[dict[str, object]] = [{} for _ in range(n)]
+    for name in PLACES:
+        values = getattr(args, name) or []
+        if len(values) not in (0, 1, n):
+            raise UserError(
+                f"--{name} is given {len(values)} times for {n} scenes: once for all, or for each"
+            )
+        for i, place in enumerate(found):
+            if values:
+                place[name] = values[i % len(values)]
+    return found
+
+
+def _options(args: argparse.Namespace, place: dict[str, object]) -> BakeOptions:
+    return BakeOptions(
         voxel_size_m=args.voxel_size,
-        up=args.up,
-        scale=args.scale,
-        at=args.at,
         bounds_m=args.bounds,
         n_levels=args.levels,
         codec=args.codec,
@@ -136,5 +258,5 @@ def _scene(args: argparse.Namespace, show: Progress) -> BakeReport:
         min_opacity=args.min_opacity,
         max_scale_m=args.max_scale,
         overwrite=args.overwrite,
+        **place,  # type: ignore[arg-type]
     )
-    return bake(open_source(args.source), args.out, options, show)
