@@ -101,14 +101,12 @@ def usual_sigma_m(look: Look, placement: Placement) -> float:
 
 def _ranked(counts: NDArray[np.integer], rank: int) -> int:
     """The bin that holds the item of this rank, from 0."""
-    done = 0
-    for start in range(0, len(counts), 1 << 16):  # a piece at a time: most are empty
-        n = int(counts[start : start + (1 << 16)].sum())
-        if done + n > rank:
-            piece = np.cumsum(counts[start : start + (1 << 16)], dtype=np.int64)
-            return start + int(np.searchsorted(piece, rank - done, side="right"))
-        done += n
-    raise AssertionError("a rank beyond the last item")
+    width = 1 << 12  # a piece at a time: most are empty
+    until = counts.reshape(-1, width).sum(1, dtype=np.int64).cumsum()
+    piece = int(np.searchsorted(until, rank, side="right"))
+    before = int(until[piece - 1]) if piece else 0
+    inside = np.cumsum(counts[piece * width : (piece + 1) * width], dtype=np.int64)
+    return piece * width + int(np.searchsorted(inside, rank - before, side="right"))
 
 
 def cells_each(reach: NDArray[np.float64], factor: float, widest: int) -> NDArray[np.float64]:
