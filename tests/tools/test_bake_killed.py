@@ -161,7 +161,10 @@ def in_place(temp, name, data, folder):
 
 def test_a_writer_in_place_would_be_found_out(scene, monkeypatch):
     monkeypatch.setattr(files, "_write_new", in_place)
-    _, wrong = kill_everywhere(scene, scene.bake, 1, 3)
+    scene.clean()
+    last = n_calls(scene.bake)
+    # Journaled regions survive even this writer; what is torn are the files that make it a world.
+    _, wrong = kill_everywhere(scene, scene.bake, last - 30, 1)
     assert wrong
 
 
