@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..atlas import plane
 from . import files
 from .errors import WorldError, quoted
 from .manifest import (
@@ -39,9 +40,10 @@ from .region_file import MAX_REGION_BYTES
 Records = dict[tuple[int, Region], RegionRecord]
 
 _LEVEL, _NUMBER = "(?:[0-9]|1[0-5])", "(?:0|[1-9][0-9]{0,4})"
+_PLANE = f"(?:{'|'.join(plane.NAMES)})"
 _OURS = re.compile(
-    rf"manifest|manifest\.journal|(?:color/(?:{_LEVEL}/)?)?zarr\.json"
-    rf"|color/{_LEVEL}/c/{_NUMBER}/{_NUMBER}/{_NUMBER}/0"
+    rf"manifest|manifest\.journal|(?:(?:color|{_PLANE})/(?:{_LEVEL}/)?)?zarr\.json"
+    rf"|color/{_LEVEL}/c/{_NUMBER}/{_NUMBER}/{_NUMBER}/0|{_PLANE}/{_LEVEL}/c/{_NUMBER}/{_NUMBER}/{_NUMBER}"
     r"|baking/(?:plan|journal\.[0-9]{1,9}-of-[0-9]{1,9}|run(?:\.[0-9]{1,9}){3})"
 )
 SCRATCH = "baking"  # folder of a bake's own temporary files, while it runs
@@ -85,7 +87,7 @@ def claim(path: Path, bake: BakeParameters, overwrite: bool, resume: bool) -> Cl
             os.ftruncate(journal, 0)
         records = found.regions if found else {}
         # The manifest goes first: from here on the folder is a bake that has not ended.
-        names = {record.key for record in records.values()} | {JOURNAL_KEY}
+        names = {file.key for record in records.values() for file in record.files} | {JOURNAL_KEY}
         for key, _ in sorted(entries, key=lambda entry: entry[0] != MANIFEST_KEY):
             spilled = found and key.startswith(f"{SCRATCH}/") and not _TEMP.fullmatch(key)
             if key not in names and not spilled:
@@ -259,10 +261,12 @@ def _resume(path: Path, journal: int, bake: BakeParameters) -> Journal | None:
 
 def _is_whole(path: Path, record: RegionRecord) -> bool:
     try:
-        data = files.read_file(path, record.key, MAX_REGION_BYTES, record.n_bytes)
+        return all(
+            digest_of(files.read_file(path, file.key, MAX_REGION_BYTES, file.n_bytes)) == file.digest
+            for file in record.files
+        )
     except WorldError:
         return False
-    return digest_of(data) == record.digest
 
 
 def _remove_empty_folders(path: Path) -> None:

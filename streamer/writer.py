@@ -12,7 +12,7 @@ version of the codec's library; the journal notes it, and a resume with another 
 import dataclasses
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +22,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from ..atlas import plane
 from ..atlas.layout import MASK_BYTES
 from . import files, metadata
 from .claim import claim
@@ -39,6 +40,7 @@ from .manifest import (
     encode_manifest,
 )
 from .metadata import Corner, WorldMeta
+from .planes import NO_PLANES, Planes, write_region_files
 from .region_file import encode, region_key
 
 
@@ -55,17 +57,20 @@ def write_region_file(
     morton: NDArray[np.int64],
     packed: Sequence[bytes],
     codec: CodecName,
+    planes: Planes = NO_PLANES,
 ) -> RegionRecord:
-    """Write one region file under a world's folder, and no more: a worker process does this.
+    """Write the file of one region, and those of its planes, and no more: a worker process does this.
 
-    morton [C] int64 sorted codes (address.morton_of_chunk), packed: C chunks, C >= 1. The process that
-    holds the `WorldWriter` then hands the record to its `add`. OSError if the disk refuses.
+    morton [C] int64 sorted codes (address.morton_of_chunk), packed: C chunks, C >= 1; planes: likewise, by
+    name. The process that holds the `WorldWriter` then hands the record to its `add`. OSError if the disk
+    refuses.
     """
     data = encode(morton, packed, codec)
     place = _triple(region)
     files.write_file(path, region_key(level, place), data)
     n_voxels = sum(len(p) - MASK_BYTES for p in packed) // 4
-    return RegionRecord(level, place, len(data), digest_of(data), len(packed), n_voxels)
+    attributes = write_region_files(path, level, place, planes, codec)
+    return RegionRecord(level, place, len(data), digest_of(data), len(packed), n_voxels, planes=attributes)
 
 
 def append_line(journal: int, line: bytes, path: Path) -> None:
@@ -114,11 +119,16 @@ class WorldWriter:
         self._lock = threading.Lock()
 
     def write_region(
-        self, level: int, region: Region, morton: NDArray[np.int64], packed: Sequence[bytes]
+        self,
+        level: int,
+        region: Region,
+        morton: NDArray[np.int64],
+        packed: Sequence[bytes],
+        planes: Planes = NO_PLANES,
     ) -> RegionRecord:
         """Write a region, whole and once, and journal it. ValueError if it was written; OSError."""
         self._check_new(level, region)
-        record = write_region_file(self.path, level, region, morton, packed, self.codec)
+        record = write_region_file(self.path, level, region, morton, packed, self.codec, planes)
         self.add(record)
         return record
 
@@ -145,19 +155,32 @@ class WorldWriter:
         bounds_voxels: tuple[Corner, Corner],
         n_levels: int,
         sources: list[dict[str, Any]],
+        entities: Mapping[int, str] | None = None,
+        now: int = 0,
         moved: Callable[[], Path] | None = None,
     ) -> None:
         """Write everything else and let go of the folder: from here on it is a world.
 
         bounds_voxels: (x, y, z) low, high exclusive, level-0 voxels. sources: provenance, licences.
+        entities: names of ids in `semantic`; now: the latest stamp in `updated`. Each counts only where a
+        region was written with that plane.
         moved: called when the world is whole and the journal still there; it may move the folder, and says
         where it is then.
         ValueError, and the bake goes on: a value out of range, or a region of a level beyond n_levels.
         """
         low, high = (_triple(corner) for corner in bounds_voxels)
         plain = metadata.plain_json(sources)
+        written = self._planes()
         meta = WorldMeta(
-            self._empty.voxel_size_m, n_levels, (low, high), self.codec, LEVELS[self.codec], tuple(plain)
+            self._empty.voxel_size_m,
+            n_levels,
+            (low, high),
+            self.codec,
+            LEVELS[self.codec],
+            tuple(plain),
+            planes=written,
+            entities=dict(entities or {}) if "semantic" in written else {},
+            now=now if "updated" in written else 0,
         )
         texts = metadata.encode_all(meta)
         deepest = max((level for level, _ in self.regions), default=0)
@@ -172,9 +195,16 @@ class WorldWriter:
         files.remove_file(self.path, JOURNAL_KEY)
         self.close()
 
-    def meta(self, n_levels: int) -> WorldMeta:
+    def meta(self, n_levels: int, now: int = 0) -> WorldMeta:
         """What a reader of the regions written so far needs."""
-        return dataclasses.replace(self._empty, n_levels=n_levels)
+        written = self._planes()
+        return dataclasses.replace(
+            self._empty, n_levels=n_levels, planes=written, now=now if "updated" in written else 0
+        )
+
+    def _planes(self) -> tuple[str, ...]:
+        written = {p.plane for record in self.regions.values() for p in record.planes}
+        return tuple(name for name in plane.NAMES if name in written)
 
     def close(self) -> None:
         """Let go of the folder. Unless finished it stays a bake that `resume=True` takes up."""

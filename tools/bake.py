@@ -10,7 +10,7 @@ from pathlib import Path
 from .bake_options import BakeOptions, checked
 from .baking import plan, target, tasks
 from .baking.driver import BakeReport, Goal, Resources, bake_to, disk_errors
-from .baking.plan import digest
+from .baking.plan import digest, provenance
 from .baking.scenes import Opened, finest_of
 from .baking.tasks import TaskReport
 from .errors import UserError
@@ -28,6 +28,7 @@ __all__ = [
     "bake_together",
     "digest",
     "finish",
+    "provenance",
     "quiet",
 ]
 
@@ -111,4 +112,5 @@ def goal_for(scenes: Sequence[plan.Scene], out: Path, word: str) -> Goal:
         overwrite=options.overwrite,
         word=word,
         origins=[scene.origin for scene in scenes],
+        entities=plan.entities_of(scenes),
     )

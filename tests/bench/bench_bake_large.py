@@ -1,8 +1,8 @@
 """A bake of 10 million Gaussians in Lyra 2's layout, as JSON: bench_bake_large.py [SCENE] [--n N]
 
 The scene is tiled from SCENE by make_splats.py: N Gaussians, and a tenth of that, to see whether memory
-follows their number. Voxels of 2 cm. Every run is a process of its own, with its workers; cpu_s is of them all,
-which other work on the machine changes less than seconds.
+follows their number. Voxels of 2 cm. Every run is a process of its own, with its workers; cpu_s is of them
+all, which other work on the machine changes less than seconds.
 """
 
 import argparse

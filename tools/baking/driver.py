@@ -52,7 +52,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class BakeReport:
-    """What a bake made. bytes are those of the region files; bits_per_voxel spread them over level 0."""
+    """What a bake made. bytes are those of the colour's region files, bits_per_voxel these over level 0."""
 
     voxels: int
     chunks: list[int]  # per level
@@ -62,6 +62,7 @@ class BakeReport:
     peak_rss_bytes: int  # of this process, and of the largest worker as often as there are workers
     dropped: dict[str, int] = field(default_factory=dict)  # items, by reason
     stages_s: dict[str, float] = field(default_factory=dict)
+    plane_bytes: int = 0  # of the attributes' region files
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Goal:
     overwrite: bool
     word: str  # of `plan.parameters`
     origins: list[dict[str, Any]]
+    entities: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ class Gathered:
     """What level 0 came to so far."""
 
     boxes: list[Box] = field(default_factory=list)
+    now: int = 0  # the stamp of the latest observation
     dropped: dict[str, int] = field(default_factory=dict)
     stages_s: dict[str, float] = field(default_factory=dict)
 
@@ -115,7 +118,7 @@ def bake_to(goal: Goal, finest: WriteFinest, means: Resources, progress: Progres
                         scratch.root_of(folder, means.scratch, goal.word), means.scratch is not None
                     )
                     at = time.perf_counter()
-                    write_levels(writer, level0[1], submit, progress)
+                    write_levels(writer, level0[1], gathered.now, submit, progress)
             except StoppedError:
                 raise
             except UserError:
@@ -124,7 +127,14 @@ def bake_to(goal: Goal, finest: WriteFinest, means: Resources, progress: Progres
                 raise
             (box, n_levels) = level0
             swap = None if folder == goal.out else lambda: target.replace(goal.out)
-            writer.finish(bounds_voxels=box, n_levels=n_levels, sources=goal.origins, moved=swap)
+            writer.finish(
+                bounds_voxels=box,
+                n_levels=n_levels,
+                sources=goal.origins,
+                entities=goal.entities,
+                now=gathered.now,
+                moved=swap,
+            )
             gathered.stages_s["levels"] = time.perf_counter() - at
             return _report(goal.out, list(writer.regions.values()), began, gathered, means)
 
@@ -137,6 +147,7 @@ def _level_0(
     if noted and noted["regions"] == sum(level == 0 for level, _ in writer.regions):
         low, high = (tuple(corner) for corner in noted["box"])
         gathered.dropped.update(noted["dropped"])
+        gathered.now = noted["now"]
     else:
         gathered.boxes += [box_on_disk(writer, r) for (level, _), r in writer.regions.items() if not level]
         finest(writer, submit, gathered)
@@ -146,7 +157,12 @@ def _level_0(
     n_levels = _n_levels(goal, (low, high))
     if not noted:
         n_regions = sum(level == 0 for level, _ in writer.regions)
-        note = {"box": [low, high], "dropped": gathered.dropped, "regions": n_regions}
+        note = {
+            "box": [low, high],
+            "dropped": gathered.dropped,
+            "now": gathered.now,
+            "regions": n_regions,
+        }
         writer.note("finest", note)
     return (low, high), n_levels
 
@@ -204,6 +220,7 @@ def _report(
         peak_rss_bytes=peak_rss_bytes(0 if means.in_process else means.n_jobs),
         dropped={reason: n for reason, n in gathered.dropped.items() if n},
         stages_s=gathered.stages_s,
+        plane_bytes=sum(p.n_bytes for r in records for p in r.planes),
     )
 
 

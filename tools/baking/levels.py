@@ -7,16 +7,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...atlas import address
+from ...atlas import address, plane
 from ...atlas.chunk import split
 from ...atlas.layout import CHUNK
 from ...atlas.lod import reduce_sparse
+from ...atlas.lod_planes import reduce_plane
+from ...streamer import planes
+from ...streamer.errors import WorldError
 from ...streamer.manifest import RegionRecord
 from ...streamer.metadata import WorldMeta
 from ...streamer.world import World
 from ...streamer.writer import WorldWriter, write_region_file
 from ..progress import Progress
-from ..pyramid import regions_of
+from ..pyramid import Levels, plane_regions_of, regions_of
 from .regions import Box, box_of_voxels, union
 from .spill import Corner
 from .workers import Submit
@@ -26,9 +29,12 @@ U8 = NDArray[np.uint8]
 MOST_VOXELS = 1 << 21  # reduced at a time
 
 
-def write_levels(writer: WorldWriter, n_levels: int, submit: Submit, progress: Progress) -> None:
-    """Levels 1 up from the regions of level 0 that the writer has; what it has already is left alone."""
-    meta = writer.meta(n_levels)
+def write_levels(writer: WorldWriter, n_levels: int, now: int, submit: Submit, progress: Progress) -> None:
+    """Levels 1 up from the regions of level 0 that the writer has; what it has already is left alone.
+
+    now: the stamp of the latest observation.
+    """
+    meta = writer.meta(n_levels, now)
     for level in range(1, n_levels):
         children: dict[Corner, list[RegionRecord]] = defaultdict(list)
         for (k, (x, y, z)), record in sorted(writer.regions.items()):
@@ -51,7 +57,8 @@ def level_unit(
     voxels, rgba = (np.concatenate(halves) for halves in zip(*parts, strict=True))
     ((place, morton, packed),) = regions_of(voxels, rgba)
     assert place == region
-    return write_region_file(out, level, region, morton, packed, meta.codec)
+    held = plane_regions_of(planes_from_below(reader, below)).get(region, {})
+    return write_region_file(out, level, region, morton, packed, meta.codec, held)
 
 
 def _reduced(reader: World, record: RegionRecord) -> Iterator[tuple[I64, U8]]:
@@ -67,6 +74,30 @@ def _reduced(reader: World, record: RegionRecord) -> Iterator[tuple[I64, U8]]:
             waiting, n_waiting = [], 0
     if waiting:
         yield reduce_sparse(*(np.concatenate(halves) for halves in zip(*waiting, strict=True)))
+
+
+def planes_from_below(world: World, below: Sequence[RegionRecord]) -> Levels:
+    """A coarse region's attributes out of the regions below it: voxels one level up, and their values."""
+    attributes: Levels = {}
+    for name in world.meta.planes:
+        parts = [_plane_voxels(world, p) for r in below for p in r.planes if p.plane == name]
+        if parts:
+            at, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+            attributes[name] = reduce_plane(name, at, values, world.meta.now)
+    return attributes
+
+
+def _plane_voxels(world: World, record: RegionRecord) -> tuple[I64, plane.Values]:
+    def refuse(error: WorldError) -> None:
+        raise error
+
+    chunks, packed = planes.read_region(world, record, refuse)
+    parts = [plane.split(record.plane, p) for p in packed]
+    at = [
+        address.local_of_mask_index(np.flatnonzero(held)) + corner * CHUNK
+        for corner, (held, _) in zip(chunks, parts, strict=True)
+    ]
+    return np.concatenate(at), np.concatenate([values for _, values in parts])
 
 
 def chunk_voxels(corner: I64, packed: bytes) -> tuple[I64, U8]:

@@ -6,7 +6,7 @@ look at every item again, and `--finish` needs no source.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import xxhash
 from ...streamer import files
 from ...streamer.errors import WorldError
 from ..bake_options import BakeOptions, place
+from ..errors import UserError, shown
 from ..sources.source import Source
 from ..voxelise.kinds import KINDS
 from ..voxelise.placement import Placement
@@ -34,6 +35,7 @@ class Scene:
     path: str
     seeks: bool  # it can be read from anywhere
     limits: Any = None
+    entities: dict[int, str] = field(default_factory=dict)  # names of what `semantic` numbers
 
     @property
     def kind(self) -> str:
@@ -56,6 +58,7 @@ class Span:
     number: int
     start: int
     count: int
+    n_observed: int = 0  # observations before it, of a kind that observes
 
 
 def shared(options: BakeOptions) -> BakeOptions:
@@ -103,7 +106,9 @@ def scenes_of(sources: Sequence[tuple[Source, BakeOptions]]) -> list[tuple[Scene
     found = []
     for source, options in sources:
         path = str(source.path.resolve())
-        found.append((Scene(provenance(source, options), options, path, source.part is not None), source))
+        origin = provenance(source, options)
+        scene = Scene(origin, options, path, source.part is not None, entities=source.entities)
+        found.append((scene, source))
     return sorted(found, key=lambda pair: canonical(pair[0].origin))
 
 
@@ -116,10 +121,26 @@ def parameters(scenes: Sequence[Scene]) -> str:
 def spans_of(scenes: Sequence[Scene]) -> list[Span]:
     """Every unit of reading, in order."""
     found = []
+    n_observed = 0
     for at, scene in enumerate(scenes):
         step = SPAN if scene.seeks else max(scene.n_items, 1)
         starts = range(0, max(scene.n_items, 1), step)
-        found += [Span(at, n, start, min(step, scene.n_items - start)) for n, start in enumerate(starts)]
+        for n, start in enumerate(starts):
+            found.append(Span(at, n, start, min(step, scene.n_items - start), n_observed + start))
+        n_observed += scene.n_items if KINDS[scene.kind].observes else 0
+    return found
+
+
+def entities_of(scenes: Sequence[Scene]) -> dict[int, str]:
+    """The entities of all scenes. UserError: two scenes give one number to different ones."""
+    found: dict[int, str] = {}
+    for scene in scenes:
+        for number, name in scene.entities.items():
+            if found.setdefault(number, name) != name:
+                raise UserError(
+                    f"two scenes number their entities differently ({number} is {shown(found[number])} and "
+                    f"{shown(name)}): bake them into worlds of their own"
+                )
     return found
 
 
@@ -130,6 +151,7 @@ def save(root: Path, word: str, scenes: Sequence[Scene]) -> None:
             "origin": scene.origin,
             "options": asdict(scene.options),
             "seeks": scene.seeks,
+            "entities": {str(number): name for number, name in scene.entities.items()},
             "limits": asdict(scene.limits) if KINDS[scene.kind].limits else None,
         }
         for scene in scenes
@@ -156,7 +178,8 @@ def _scene(entry: dict[str, Any]) -> Scene:
     limits_type = KINDS[entry["origin"]["kind"]].limits
     options = {f.name: _tuples(entry["options"][f.name]) for f in fields(BakeOptions)}
     limits = limits_type(**entry["limits"]) if limits_type and entry["limits"] else None
-    return Scene(entry["origin"], BakeOptions(**options), "", bool(entry["seeks"]), limits)
+    entities = {int(number): str(name) for number, name in entry["entities"].items()}
+    return Scene(entry["origin"], BakeOptions(**options), "", bool(entry["seeks"]), limits, entities)
 
 
 def _tuples(value: Any) -> Any:

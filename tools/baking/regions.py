@@ -14,9 +14,13 @@ from ...atlas.lod import LINEAR_OF_SRGB, SRGB_OF_LINEAR
 from ...streamer.manifest import RegionRecord
 from ...streamer.writer import write_region_file
 from ..bake_options import BakeOptions
+from ..pyramid import Levels, plane_regions_of
+from ..voxelise import semantic, updated
 from ..voxelise.kinds import KINDS
+from ..voxelise.semantic import Votes
 from ..voxelise.sums import Sums, mean_srgb
-from .spill import Block, Columns, Corner
+from ..voxelise.updated import Seen
+from .spill import ATTRIBUTES, Block, Columns, Corner
 
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
@@ -39,15 +43,18 @@ def region_unit(
     """Merge, resolve, pack and write one region. A worker does this. OSError, WorldError (a spilled run)."""
     morton: list[I64] = []
     packed: list[bytes] = []
-    boxes = []
-    for key, rgba in voxels_of(region, blocks, options, most_rows):
+    keys, boxes = [], []
+    colour = [block for block in blocks if block.kind not in ATTRIBUTES]
+    for key, rgba in voxels_of(region, colour, options, most_rows):
         codes, chunks = chunk.pack_sorted(key, rgba)
         morton.append(codes)
         packed += chunks
         boxes.append(box_of(region, key))
+        keys.append(key)
     if not packed:
         return Finest(None, None)
-    record = write_region_file(out, 0, region, np.concatenate(morton), packed, options.codec)
+    planes = planes_of(region, [b for b in blocks if b.kind in ATTRIBUTES], keys)
+    record = write_region_file(out, 0, region, np.concatenate(morton), packed, options.codec, planes)
     return Finest(record, union(boxes))
 
 
@@ -94,6 +101,27 @@ def _resolved(kind: str, region: Corner, parts: Parts, options: BakeOptions) -> 
     solid, coverage = KINDS[kind].resolve(summed, options)
     there = Sums(*(getattr(summed, name)[solid] for name in Sums.__slots__))
     return key[solid], np.concatenate([mean_srgb(there), coverage[solid, None]], axis=1)
+
+
+def planes_of(region: Corner, blocks: Sequence[Block], keys: list[I64]) -> dict[str, tuple[I64, list[bytes]]]:
+    """The attributes of a region whose voxels are at these keys, packed, by plane."""
+    rows: dict[str, Parts] = defaultdict(list)
+    for block in blocks:
+        rows[block.kind].append(block.load())
+    if not rows:
+        return {}
+    level = voxels_at(region, np.concatenate(keys))
+    found: Levels = {}
+    for name, parts in rows.items():
+        at = voxels_at(region, np.concatenate([key for key, _ in parts]).astype(np.int64)).astype(np.int32)
+        columns = {c: np.concatenate([held[c] for _, held in parts]) for c in ATTRIBUTES[name]}
+        if name == "semantic":
+            votes = Votes(at, columns["ids"].astype(np.uint32), columns["weight"])
+            found[name] = semantic.within(*semantic.resolve(semantic.merge([votes])), level)
+        else:
+            seen = updated.merge([Seen(at, columns["n"])])
+            found[name] = semantic.within(*updated.resolve(seen), level)
+    return plane_regions_of(found).get(region, {})
 
 
 def _together(resolved: list[tuple[I64, U8]]) -> tuple[I64, U8]:

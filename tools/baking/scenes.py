@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ...atlas.stamp import stamp_of
 from ...streamer.manifest import BakeParameters
 from ...streamer.writer import WorldWriter, parameters_of
 from ..errors import UserError, shown
@@ -97,8 +98,8 @@ class Shelf:
     records: scratch.Records = field(default_factory=dict)  # spans that are done
     n_rows: int = 0  # in memory
     _ended: dict[Span, Tally] = field(default_factory=dict)  # in memory
-    _kept: dict[Span, list[Run]] = field(default_factory=dict)
-    _named: dict[Span, list[str]] = field(default_factory=dict)
+    _kept: dict[Span, list[tuple[str, Run]]] = field(default_factory=dict)
+    _named: dict[Span, list[tuple[str, str]]] = field(default_factory=dict)
     _journal: scratch.TaskJournal | None = None
 
     def spill(self) -> None:
@@ -111,22 +112,22 @@ class Shelf:
             plan.save(self.root, self.word, self.scenes)
         kept, self._kept = self._kept, {}
         for span in {**kept, **self._ended}:
-            for run in kept.get(span, ()):
-                self.put(span, run)
+            for kind, run in kept.get(span, ()):
+                self.put(span, kind, run)
             if span in self._ended:
                 self.end(span, self._ended[span])
 
-    def put(self, span: Span, run: Run) -> None:
+    def put(self, span: Span, kind: str, run: Run) -> None:
         """One more run of a span. OSError."""
         if self._journal is None:
-            self._kept.setdefault(span, []).append(run)
+            self._kept.setdefault(span, []).append((kind, run))
             self.n_rows += len(run)
             if self.n_rows > self.most_rows // KEPT:
                 self.spill()
             return
         names = self._named.setdefault(span, [])
-        names.append(run_name(span, len(names)))
-        write_run(self.root, names[-1], run)
+        names.append((kind, run_name(span, len(names))))
+        write_run(self.root, names[-1][1], kind, run)
 
     def end(self, span: Span, tally: Tally) -> None:
         """A span has given all its runs. OSError."""
@@ -151,12 +152,12 @@ class Shelf:
     def regions(self) -> dict[Corner, list[Block]]:
         """Every block, by the region that it lies in. WorldError: a run on disk is damaged."""
         found: dict[Corner, list[Block]] = defaultdict(list)
-        for span, runs in self._kept.items():
-            for run in runs:
-                for region, block in blocks_of(self.scenes[span.scene].kind, run):
+        for runs in self._kept.values():
+            for kind, run in runs:
+                for region, block in blocks_of(kind, run):
                     found[region].append(block)
-        for (scene, _), record in sorted(self.records.items()):
-            for region, on_disk in scratch.blocks(self.root, record, self.scenes[scene].kind):
+        for _, record in sorted(self.records.items()):
+            for region, on_disk in scratch.blocks(self.root, record):
                 found[region].append(on_disk)
         return found
 
@@ -197,8 +198,8 @@ def read_spans(
         def tell(stage: str, n: int, _: int, done: int = done) -> None:
             progress(stage, done + n, total)
 
-        for run in runs_of(batches_of(source, span), scene, span, shelf.most_rows, tally, tell):
-            shelf.put(span, run)
+        for kind, run in runs_of(batches_of(source, span), scene, span, shelf.most_rows, tally, tell):
+            shelf.put(span, kind, run)
         shelf.end(span, tally)
         done += span.count
 
@@ -216,8 +217,10 @@ def write_regions(
     """Every region that the writer does not have. UserError, saying why, if no voxel is left at all."""
     began = time.perf_counter()
     for record in records.values():
+        gathered.now = max(gathered.now, record["n_observed"])
         for reason, n in record["dropped"].items():
             gathered.dropped[reason] = gathered.dropped.get(reason, 0) + n
+    gathered.now = int(stamp_of(gathered.now))
     found = regions()
     todo = [place for place in sorted(found, key=lambda c: c[::-1]) if (0, place) not in writer.regions]
     work = ((writer.path, place, found[place], scene.options, means.most_rows) for place in todo)

@@ -131,16 +131,16 @@ def spilled(root: Path) -> Records:
 
 def _is_whole(root: Path, record: dict[str, Any]) -> bool:
     try:
-        for name in record["runs"]:
-            read_index(root, name, "")
+        for kind, name in record["runs"]:
+            read_index(root, name, kind)
     except WorldError:
         return False
     return True
 
 
-def blocks(root: Path, record: dict[str, Any], kind: str) -> Iterator[tuple[Corner, FileBlock]]:
+def blocks(root: Path, record: dict[str, Any]) -> Iterator[tuple[Corner, FileBlock]]:
     """The blocks of a spilled span. WorldError."""
-    for name in record["runs"]:
+    for kind, name in record["runs"]:
         yield from read_index(root, name, kind)
 
 

@@ -24,7 +24,9 @@ from ...streamer import files
 from ...streamer.errors import WorldError
 from ..pyramid import storage_order
 from ..voxelise import sums
+from ..voxelise.semantic import Votes
 from ..voxelise.sums import Sums
+from ..voxelise.updated import Seen
 
 I64 = NDArray[np.int64]
 Corner = tuple[int, int, int]
@@ -32,19 +34,34 @@ Columns = dict[str, I64]  # by the names of Sums, without voxels: [M] or [M, wid
 
 _EMPTY = sums.empty()
 WIDTHS = {name: int(np.prod(getattr(_EMPTY, name).shape[1:])) for name in Sums.__slots__ if name != "voxels"}
-_MAGIC = ("voxtide run 1 " + " ".join(f"{n}:{w}" for n, w in WIDTHS.items()) + "\n").encode("ascii")
+# Runs of votes for entities, and of observations: not sums, but spilled alike.
+ATTRIBUTES: dict[str, dict[str, int]] = {"semantic": {"ids": 1, "weight": 1}, "updated": {"n": 1}}
+N_COLUMNS = max(len(columns) for columns in (WIDTHS, *ATTRIBUTES.values()))
 _TYPES = ("<u1", "<u2", "<u4", "<i8")
 _ENTRY = np.dtype(
     [("region", "<i4", 3), ("n_rows", "<u4"), ("offset", "<u8"), ("n_bytes", "<u8"), ("digest", "<u8"),
-     ("types", "u1", len(WIDTHS))]
+     ("types", "u1", N_COLUMNS)]
 )  # fmt: skip
 _END = np.dtype([("offset", "<u8"), ("n_blocks", "<u8"), ("digest", "<u8")])
 
 
+def columns_of(kind: str) -> dict[str, int]:
+    """The columns of a run and how wide each is."""
+    return ATTRIBUTES.get(kind, WIDTHS)
+
+
+def _magic(kind: str) -> bytes:
+    widths = " ".join(f"{name}:{width}" for name, width in columns_of(kind).items())
+    return f"voxtide run 1 {widths}\n".encode("ascii")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """M sums, each voxel once. regions [K, 3] int64; firsts [K + 1]: where each begins; key [M] int32 in
-    its region: Morton code << 12 | mask index."""
+    """M sums, each voxel once (votes: as often as entities voted for it), in storage order.
+
+    regions [K, 3] int64; firsts [K + 1]: where each begins; key [M] int32 in its region: Morton code << 12 |
+    mask index.
+    """
 
     regions: I64
     firsts: I64
@@ -97,7 +114,7 @@ class FileBlock:
             raise WorldError(self.name, "its sums were changed: remove the unfinished bake and begin again")
         key = np.frombuffer(data, "<u4", self.n_rows).astype(np.int32)
         at, columns = key.nbytes, {}
-        for (name, width), code in zip(WIDTHS.items(), self.types, strict=True):
+        for (name, width), code in zip(columns_of(self.kind).items(), self.types, strict=False):
             values = np.frombuffer(data, _TYPES[code], self.n_rows * width, at)
             at += values.nbytes
             columns[name] = values.astype(np.int64).reshape((-1, width) if width > 1 else -1)
@@ -126,6 +143,14 @@ def run_of(parts: Sequence[Sums]) -> Run:
     return Run(regions, begins, local[starts].astype(np.int32), columns)
 
 
+def run_of_rows(kind: str, rows: Votes | Seen) -> Run:
+    """Rows of an attribute, merged before, in storage order."""
+    voxels = rows.voxels.astype(np.int64)
+    order, local, firsts = storage_order(voxels)
+    columns = {name: getattr(rows, name).astype(np.int64).take(order) for name in ATTRIBUTES[kind]}
+    return Run(voxels[order[firsts]] >> 8, np.append(firsts, len(voxels)), local.astype(np.int32), columns)
+
+
 def blocks_of(kind: str, run: Run) -> Iterator[tuple[Corner, MemoryBlock]]:
     """(region, block) of a run that stays in memory."""
     for at, (x, y, z) in enumerate(run.regions.tolist()):
@@ -139,21 +164,21 @@ def _narrow(values: I64) -> tuple[int, bytes]:
     return code, values.astype(_TYPES[code]).tobytes()
 
 
-def write_run(root: Path, name: str, run: Run) -> None:
+def write_run(root: Path, name: str, kind: str, run: Run) -> None:
     """Write a run, whole or not at all. OSError, with the path."""
-    files.write_file(root, name, _encoded(run))
+    files.write_file(root, name, _encoded(kind, run))
 
 
-def _encoded(run: Run) -> Iterator[bytes]:
-    yield _MAGIC
-    offset = len(_MAGIC)
+def _encoded(kind: str, run: Run) -> Iterator[bytes]:
+    yield _magic(kind)
+    offset = len(_magic(kind))
     index = np.zeros(len(run.regions), _ENTRY)
     for at, region in enumerate(run.regions):
         rows = slice(int(run.firsts[at]), int(run.firsts[at + 1]))
-        narrow = [_narrow(run.columns[column][rows]) for column in WIDTHS]
+        narrow = [_narrow(run.columns[column][rows]) for column in columns_of(kind)]
         data = b"".join([run.key[rows].astype("<u4").tobytes(), *(part for _, part in narrow)])
         digest = xxhash.xxh3_64_intdigest(data)
-        types = [code for code, _ in narrow]
+        types = [code for code, _ in narrow] + [0] * (N_COLUMNS - len(narrow))
         index[at] = (region, rows.stop - rows.start, offset, len(data), digest, types)
         offset += len(data)
         yield data
@@ -167,7 +192,8 @@ def read_index(root: Path, name: str, kind: str) -> list[tuple[Corner, FileBlock
     file = files.open_file(root, name)
     try:
         size = os.fstat(file).st_size
-        if size < len(_MAGIC) + _END.itemsize or files.pread(file, name, len(_MAGIC), 0) != _MAGIC:
+        magic = _magic(kind)
+        if size < len(magic) + _END.itemsize or files.pread(file, name, len(magic), 0) != magic:
             raise WorldError(name, "is not a run of sums of this version")
         end = np.frombuffer(files.pread(file, name, _END.itemsize, size - _END.itemsize), _END)[0]
         offset, n_blocks = int(end["offset"]), int(end["n_blocks"])

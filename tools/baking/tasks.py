@@ -85,7 +85,8 @@ def _finished(
 ) -> BakeReport:
     options = scenes[0].options
     origins = [scene.origin for scene in scenes]
-    goal = Goal(out, options.voxel_size_m, options.codec, options.n_levels, False, word, origins)
+    entities = plan.entities_of(scenes)
+    goal = Goal(out, options.voxel_size_m, options.codec, options.n_levels, False, word, origins, entities)
 
     def write(writer: WorldWriter, submit: Submit, gathered: Gathered) -> None:
         bake = parameters_of(goal.voxel_size_m, goal.codec, goal.word)

@@ -1,9 +1,10 @@
-"""Turn scenes into a world: Gaussian splats, point clouds or voxel files into chunks at every level.
+"""Turn scenes into a world: splats, point clouds, meshes or voxel files into chunks at every level.
 
 A Gaussian becomes the voxels that its ellipsoid covers. Each voxel adds up the opacity it receives, and is
 kept when that reaches --threshold. Floaters are left out by two rules: Gaussians fainter than --min-opacity,
 and Gaussians whose largest sigma is above --max-scale. Formats: splat .ply of every layout, compressed .ply,
-.splat, .spz; coloured points in .ply and .pcd; MagicaVoxel .vox.
+.splat, .spz; coloured points in .ply and .pcd; MagicaVoxel .vox; meshes in .glb, .gltf, .obj, .stl, .off and
+.ply.
 
 Several scenes come into one world: --up, --scale, --rotate and --at are then given once for all of them, or
 once for each, in their order. `procedural:island` is a scene without a file: an island of --size-km,
@@ -85,7 +86,7 @@ def _add_places(group: argparse._ArgumentGroup) -> None:
         "--up",
         choices=("auto", "z", "y", "-y"),
         action="append",
-        help="the source's up axis (auto: -y for splats, z for points and voxels); write --up=-y",
+        help="the source's up axis (auto: -y for splats, y for .glb and .obj, else z); write --up=-y",
     )
     group.add_argument(
         "--scale",
@@ -173,6 +174,10 @@ def _tell(out: Path, report: BakeReport) -> None:
         f"{out}: {report.voxels:,} voxels, {sum(report.chunks):,} chunks, {len(report.chunks)} levels, "
         f"{report.bytes / 1e6:.2f} MB ({report.bits_per_voxel:.1f} bits a voxel), {report.seconds:.1f} s"
     )
+    if report.plane_bytes:
+        print(f"  attributes beside the colour: {report.plane_bytes / 1e6:.2f} MB")
+    if report.plane_bytes:
+        print(f"  attributes beside the colour: {report.plane_bytes / 1e6:.2f} MB")
     if any(report.dropped.values()):
         print("  left out: " + ", ".join(f"{n:,} {why}" for why, n in report.dropped.items() if n))
 

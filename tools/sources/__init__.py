@@ -6,24 +6,28 @@ from pathlib import Path
 from ..errors import UserError, shown
 from .compressed_ply import is_compressed_ply, open_compressed_ply
 from .gaussian_ply import is_gaussian_ply, open_gaussian_ply
+from .gltf import open_gltf
+from .mesh_files import open_mesh
 from .pcd import open_pcd
 from .ply import read_header
-from .points import open_point_ply
-from .source import Gaussians, Points, Source, Voxels, file_bytes
+from .points import has_faces, open_point_ply
+from .source import Gaussians, Points, Source, Triangles, Voxels, file_bytes
 from .splat import open_splat
 from .spz import open_spz
 from .vox import open_vox
 
-__all__ = ["Gaussians", "Points", "Source", "Voxels", "open_source"]
+__all__ = ["Gaussians", "Points", "Source", "Triangles", "Voxels", "open_source"]
 
 
 def open_ply(path: Path) -> Source:
-    """A .ply by what its vertices carry: compressed splats, splats or points."""
+    """A .ply by what it carries: compressed splats, splats, a mesh or points."""
     ply = read_header(path)
     if is_compressed_ply(ply):
         return open_compressed_ply(ply)
     if is_gaussian_ply(ply):
         return open_gaussian_ply(ply)
+    if has_faces(ply):
+        return open_mesh(path)
     return open_point_ply(ply)
 
 
@@ -33,6 +37,11 @@ READERS: dict[str, Callable[[Path], Source]] = {
     ".spz": open_spz,
     ".vox": open_vox,
     ".pcd": open_pcd,
+    ".glb": open_gltf,
+    ".gltf": open_gltf,
+    ".obj": open_mesh,
+    ".stl": open_mesh,
+    ".off": open_mesh,
 }
 
 

@@ -1,4 +1,4 @@
-"""What every reader gives: a Source, whose batches are Gaussians, Points or Voxels.
+"""What every reader gives: a Source, whose batches are Gaussians, Points, Voxels or Triangles.
 
 Every byte is untrusted. The rules that all readers share stand here: limits, the check of a path before it
 is opened, reads that are as long as they were meant to be, and which records are dropped.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -44,6 +44,7 @@ class Points:
 
     positions: NDArray[np.float64]  # [N, 3] source units, source axes
     rgb: NDArray[np.uint8]  # [N, 3] sRGB
+    semantic: NDArray[np.uint32] | None = None  # [N] entity of each, 0: none; named in Source.entities
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -55,14 +56,45 @@ class Voxels:
 
     voxels: NDArray[np.int64]  # [N, 3] source axes
     rgba: NDArray[np.uint8]  # [N, 4] sRGB and coverage, coverage at least 1
+    semantic: NDArray[np.uint32] | None = None  # [N] entity of each, 0: none; named in Source.entities
 
     def __len__(self) -> int:
         return len(self.voxels)
 
 
+Wrap = Literal["repeat", "mirror", "clamp"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Texture:
+    """A picture at every size: level 0 as it came, each next one half as wide and high, down to one texel.
+
+    levels: [height, width, 4] uint8, sRGB and alpha, first row on top. cutoffs: per level, the alpha 0..1
+    below which a place is a hole (empty: alpha means nothing). wrap: what lies beyond 0..1 along u and v.
+    """
+
+    levels: tuple[NDArray[np.uint8], ...]
+    cutoffs: tuple[float, ...] = ()
+    wrap: tuple[Wrap, Wrap] = ("repeat", "repeat")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Triangles:
+    """N triangles of one material, every number finite. What is drawn is colour times texture."""
+
+    positions: NDArray[np.float64]  # [N, 3 corners, 3] source units, source axes
+    colours: NDArray[np.float32]  # [N, 3 corners, 4] linear light and alpha, 0..1
+    uv: NDArray[np.float64]  # [N, 3 corners, 2], (0, 0) the picture's top left corner
+    texture: Texture | None
+    cutoff: float = 0.0  # alpha below which an untextured place is a hole
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
 Rows = NDArray[np.void]  # [N] structured records
-Batch = Gaussians | Points | Voxels
-Kind = Literal["gaussians", "points", "voxels"]
+Batch = Gaussians | Points | Voxels | Triangles
+Kind = Literal["gaussians", "points", "voxels", "triangles"]
 Up = Literal["z", "y", "-y"]
 
 
@@ -87,6 +119,7 @@ class Source:
     # part(n, start, count): as batches(n), of the records start..start+count alone; None where a format
     # can only be read from its beginning. With it, workers share a source.
     part: Callable[[int, int, int], Iterator[Batch]] | None = None
+    entities: dict[int, str] = field(default_factory=dict)  # names of what `semantic` numbers
 
 
 def file_bytes(path: Path) -> int:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bake_options import BakeOptions
-from ..sources.source import Gaussians, Points, Source, Voxels
-from . import gaussians, points, survey, voxels
+from ..sources.source import Gaussians, Points, Source, Triangles, Voxels
+from . import gaussians, points, survey, triangles, voxels
 from .placement import Placement
 from .sums import Sums
 
@@ -32,6 +32,7 @@ class Kind:
     resolve: Callable[[Sums, BakeOptions], Solid]
     looks_first: bool = False  # its survey reads the batches
     limits: Callable[..., Any] | None = None  # the dataclass of plain numbers that its survey returns
+    observes: bool = False  # voxelise gives one Sums per item, in order: item n is the n-th observation
 
 
 def _no_survey(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
@@ -66,6 +67,17 @@ def _voxelise_voxels(batch: Voxels, placement: Placement, limits: None) -> tuple
     return parts, {"cropped": n_cropped}
 
 
+def _survey_triangles(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
+    triangles.check_work(batches(), placement)
+
+
+def _voxelise_triangles(
+    batch: Triangles, placement: Placement, limits: None
+) -> tuple[Iterable[Sums], Dropped]:
+    parts, n_cropped = triangles.voxelise(batch, placement)
+    return parts, {"cropped": n_cropped}
+
+
 KINDS: dict[str, Kind] = {
     "gaussians": Kind(
         _survey_gaussians,
@@ -76,4 +88,10 @@ KINDS: dict[str, Kind] = {
     ),
     "points": Kind(_no_survey, _voxelise_points, lambda summed, options: points.resolve(summed)),
     "voxels": Kind(_survey_voxels, _voxelise_voxels, lambda summed, options: voxels.resolve(summed)),
+    "triangles": Kind(
+        _survey_triangles,
+        _voxelise_triangles,
+        lambda summed, options: triangles.resolve(summed),
+        looks_first=True,
+    ),
 }
