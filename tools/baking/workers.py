@@ -36,7 +36,7 @@ class StoppedError(UserError):
 N_THREADS = 2  # one packs while the other compresses, or waits for the disk
 
 
-MMAP_BYTES = 256 << 10
+MMAP_BYTES = 2 << 20
 _M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 
 
