@@ -7,9 +7,9 @@ of workers, with any number of interruptions, give the same bytes.
 from collections.abc import Sequence
 from pathlib import Path
 
-from .bake_options import BakeOptions, checked
+from .bake_options import BakeOptions, checked, in_one_frame
 from .baking import plan, target, tasks
-from .baking.driver import BakeReport, Goal, Resources, bake_to, disk_errors
+from .baking.driver import BakeReport, Goal, Resources, bake_to, disk_errors, peak_rss_bytes
 from .baking.plan import digest, provenance
 from .baking.scenes import Opened, finest_of
 from .baking.tasks import TaskReport
@@ -28,6 +28,7 @@ __all__ = [
     "bake_together",
     "digest",
     "finish",
+    "peak_rss_bytes",
     "provenance",
     "quiet",
 ]
@@ -58,7 +59,7 @@ def bake_together(
     progress: Progress = quiet,
     means: Resources | None = None,
 ) -> BakeReport:
-    """Bake several sources into one world; as `bake`. Their options differ in up, scale, rotate and at alone.
+    """Bake several sources into one world; as `bake`. Their options differ in where each lies alone.
 
     Sources of one kind add up as if they were one; voxels of several kinds in one place are averaged.
     """
@@ -88,7 +89,7 @@ def goal_of(
     sources: Sequence[tuple[Source, BakeOptions]], out: Path, alone: bool = True
 ) -> tuple[Goal, Opened]:
     """What is asked for, checked; its parameters need every byte of the sources. UserError."""
-    found = [(source, checked(options, source)) for source, options in sources]
+    found = [(source, checked(options, source)) for source, options in in_one_frame(sources)]
     options = found[0][1]
     target.check_out(out, options.overwrite)
     with disk_errors(out):
@@ -97,7 +98,7 @@ def goal_of(
     opened = plan.scenes_of(found)
     scenes = [scene for scene, _ in opened]
     if any(plan.shared(scene.options) != plan.shared(options) for scene in scenes):
-        raise UserError("sources of one world may differ in --up, --scale, --rotate and --at alone")
+        raise UserError("sources of one world may differ in --up, --scale, --rotate, --origin, --at alone")
     return goal_for(scenes, out, plan.parameters(scenes)), opened
 
 

@@ -38,7 +38,7 @@ def cropped_to(source: Source, options: BakeOptions) -> Callable[[Region], Made]
         corners = [tuple((corner * whole.voxel_size_m).tolist()) for corner in (low, high)]
         placement = replace(whole, bounds_m=(corners[0], corners[1]))
         summed, attributes, dropped = accumulate(source, placement, options, quiet)
-        voxels, rgba = resolve(summed, source, options, dropped)
+        voxels, rgba = resolve(summed, source, placement, options, dropped)
         return voxels, rgba, attributes.planes(voxels)
 
     return finest

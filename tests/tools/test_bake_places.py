@@ -1,11 +1,12 @@
 """Where a scene lies: turns about any axis; and the survey, which must not depend on the order of items."""
 
 import itertools
+from dataclasses import replace
 
 import bakery
 import numpy as np
 import pytest
-from voxtide.tools.bake import BakeOptions, bake
+from voxtide.tools.bake import BakeOptions, bake, bake_together
 from voxtide.tools.errors import UserError
 from voxtide.tools.voxelise import gaussians, points, sums, survey, voxels
 from voxtide.tools.voxelise.placement import ROTATION_OF_UP, Placement, rotation_of, to_source, to_voxels
@@ -53,6 +54,36 @@ def test_a_wrong_rotation_is_named(tmp_path):
     for wrong in ((1, 2), (0, float("nan"), 0)):
         with pytest.raises(UserError, match="--rotate "):
             bake(bakery.source(tmp_path, bakery.points([0, 0, 0])), tmp_path / "w", BakeOptions(rotate=wrong))
+
+
+def tile(tmp_path, name, at, origin, **fields):
+    """One point of a map, whose reader would put `origin` at 0."""
+    source = bakery.source(tmp_path, bakery.points([at]), name=name)
+    return replace(source, origin=origin, **fields)
+
+
+def test_tiles_far_away_get_one_origin_and_stay_beside_each_other(tmp_path):
+    a = tile(tmp_path, "a", (637_512.5, 851_003.5, 400.5), (637_000.0, 851_000.0, 0.0))
+    b = tile(tmp_path, "b", (638_010.5, 850_900.5, 402.5), (638_000.0, 850_000.0, 0.0))
+    near = tile(tmp_path, "c", (3.5, 4.5, 5.5), (0.0, 0.0, 0.0))
+    options = BakeOptions(voxel_size_m=1)
+    bake_together([(s, options) for s in (a, b, near)], tmp_path / "w")
+    found = sorted(map(tuple, bakery.world_voxels(tmp_path / "w")[0].tolist()))
+    assert found == [(3, 4, 5), (512, 1003, 400), (1010, 900, 402)]
+    bake_together([(s, options) for s in (near, b, a)], tmp_path / "v")
+    assert bakery.file_bytes(tmp_path / "v") == bakery.file_bytes(tmp_path / "w")
+    bake_together(
+        [(a, options), (b, replace(options, origin=(638_010.0, 850_900.0, 402.0)))], tmp_path / "own"
+    )
+    assert (0, 0, 0) in map(tuple, bakery.world_voxels(tmp_path / "own")[0].tolist())
+    with pytest.raises(UserError, match="--origin once for each"):
+        bake_together([(a, options), (replace(b, unit_m=0.3048), options)], tmp_path / "x")
+
+
+def test_the_origin_turns_and_scales_with_its_scene(tmp_path):
+    source = tile(tmp_path, "a", (1010.5, 2020.5, 30.5), (1000.0, 2000.0, 0.0), unit_m=2.0)
+    bake(source, tmp_path / "w", BakeOptions(voxel_size_m=1, rotate=(0, 0, 90), at=(0, 0, 1)))
+    assert bakery.world_voxels(tmp_path / "w")[0].tolist() == [[-41, 21, 62]]
 
 
 def scene(rng, n=5000):

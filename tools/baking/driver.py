@@ -27,6 +27,7 @@ from .levels import box_on_disk, write_levels
 from .regions import Box, Finest, union
 from .workers import StoppedError, Submit, workers
 
+VOXEL_BYTES = 256  # memory that one voxel is counted as while frames look at it: its votes, their copies
 ROW_BYTES = 1024  # memory that one row of sums is counted as: its 52 bytes, and what sorting them takes
 LEAST_ROWS = 1 << 14
 
@@ -44,6 +45,11 @@ class Resources:
     def most_rows(self) -> int:
         """Sums that each worker may hold."""
         return max(LEAST_ROWS, self.memory_bytes // (ROW_BYTES * self.n_jobs))
+
+    @property
+    def most_voxels(self) -> int:
+        """Voxels that frames may look at together."""
+        return max(LEAST_ROWS, self.memory_bytes // (VOXEL_BYTES * self.n_jobs))
 
     @property
     def in_process(self) -> bool:

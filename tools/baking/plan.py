@@ -1,7 +1,7 @@
 """What a bake is of: scenes, where they lie, how they are cut into spans; and its parameters.
 
 The plan is plain data. It lies in the bake's scratch folder as JSON, so that tasks on other machines need not
-look at every item again, and `--finish` needs no source.
+look at every item again, and `--finish` opens a source only if its frames must look once more.
 """
 
 import json
@@ -28,7 +28,7 @@ NOT_OF_THE_WORLD = ("overwrite",)  # options that leave no trace in it
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One source of a bake. path: as this process may open it, else ""; limits: what its survey found."""
+    """One source of a bake. path: where tasks and workers find it; limits: what its survey found."""
 
     origin: dict[str, Any]  # its provenance, as the world will tell it
     options: BakeOptions  # checked
@@ -44,6 +44,16 @@ class Scene:
     @property
     def n_items(self) -> int:
         return int(self.origin["n_items"])
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """How to open it, beside its path."""
+        return dict(self.origin.get("asked", {}))
+
+    @property
+    def carves(self) -> bool:
+        """Whether its items look once more at what became solid."""
+        return KINDS[self.kind].carves and self.options.carve
 
     @property
     def placement(self) -> Placement:
@@ -63,29 +73,29 @@ class Span:
 
 def shared(options: BakeOptions) -> BakeOptions:
     """What all sources of one world have in common: everything but where each lies."""
-    return replace(options, up="z", scale=1.0, rotate=(0.0, 0.0, 0.0), at=(0.0, 0.0, 0.0))
+    here = (0.0, 0.0, 0.0)
+    return replace(options, up="z", scale=1.0, rotate=here, origin=here, at=here)
 
 
 def provenance(source: Source, options: BakeOptions) -> dict[str, Any]:
     """Where the voxels come from: nothing of this machine, nothing of this hour."""
     used = {name: value for name, value in asdict(options).items() if name not in NOT_OF_THE_WORLD}
-    return {
+    origin = {
         "file": source.path.name,
-        "xxh3_128": digest(source.path),
+        "xxh3_128": digest(*(source.files or (source.path,))),
         "kind": source.kind,
         "n_items": source.n_items,
         "notes": dict(source.notes),
         "options": used,
     }
+    return origin | ({"asked": dict(source.asked)} if source.asked else {})
 
 
-def digest(path: Path) -> str:
-    """xxh3-128 of a file's bytes, as hex; of a folder, of its files' paths and bytes in order."""
+def digest(*paths: Path) -> str:
+    """xxh3-128 of the bytes of files one after the other, as hex; a frame that is missing counts as empty."""
     state = xxhash.xxh3_128()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
-        if file != path:
-            state.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
-        for block in _blocks(file):
+    for path in (path for path in paths if path.is_file()):
+        for block in _blocks(path):
             state.update(block)
     return state.hexdigest()
 
@@ -118,12 +128,17 @@ def parameters(scenes: Sequence[Scene]) -> str:
     return xxhash.xxh3_128_hexdigest(text.encode())
 
 
+def step_of(kind: str, n_items: int, seeks: bool) -> int:
+    """Items of a span."""
+    return min(SPAN, KINDS[kind].span) if seeks else max(n_items, 1)
+
+
 def spans_of(scenes: Sequence[Scene]) -> list[Span]:
     """Every unit of reading, in order."""
     found = []
     n_observed = 0
     for at, scene in enumerate(scenes):
-        step = SPAN if scene.seeks else max(scene.n_items, 1)
+        step = step_of(scene.kind, scene.n_items, scene.seeks)
         starts = range(0, max(scene.n_items, 1), step)
         for n, start in enumerate(starts):
             found.append(Span(at, n, start, min(step, scene.n_items - start), n_observed + start))
@@ -149,6 +164,7 @@ def save(root: Path, word: str, scenes: Sequence[Scene]) -> None:
     listed = [
         {
             "origin": scene.origin,
+            "path": scene.path,
             "options": asdict(scene.options),
             "seeks": scene.seeks,
             "entities": {str(number): name for number, name in scene.entities.items()},
@@ -160,7 +176,7 @@ def save(root: Path, word: str, scenes: Sequence[Scene]) -> None:
 
 
 def load(root: Path, word: str) -> list[Scene] | None:
-    """The plan that was left, with no paths; None where none is, or one of another bake."""
+    """The plan that was left; None where none is, or one of another bake."""
     try:
         text = files.read_file(root, PLAN_KEY, MAX_PLAN_BYTES)
     except WorldError:
@@ -179,7 +195,9 @@ def _scene(entry: dict[str, Any]) -> Scene:
     options = {f.name: _tuples(entry["options"][f.name]) for f in fields(BakeOptions)}
     limits = limits_type(**entry["limits"]) if limits_type and entry["limits"] else None
     entities = {int(number): str(name) for number, name in entry["entities"].items()}
-    return Scene(entry["origin"], BakeOptions(**options), "", bool(entry["seeks"]), limits, entities)
+    return Scene(
+        entry["origin"], BakeOptions(**options), str(entry["path"]), bool(entry["seeks"]), limits, entities
+    )
 
 
 def _tuples(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Stage 1: a span of a source -> runs of sums, in memory or in files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import UserError, shown
 from ..progress import Progress
 from ..sources import open_source
+from ..sources.rgbd import aloud, asked_of, open_rgbd, silent
 from ..sources.source import Batch, Source
 from ..voxelise import semantic, updated
 from ..voxelise.kinds import KINDS
@@ -98,9 +99,7 @@ def span_unit(scene: Scene, span: Span, root: Path, most_rows: int) -> dict[str,
 
     UserError: the source. OSError: the scratch folder's disk.
     """
-    source = _opened(scene.path)
-    if source.n_items != scene.n_items or source.kind != scene.kind:
-        raise UserError(f"{shown(source.path)} has changed since the bake began: bake it again")
+    source = opened(scene, aloud)
     tally = Tally()
     names: list[tuple[str, str]] = []
     for kind, run in runs_of(batches_of(source, span), scene, span, most_rows, tally, lambda *_: None):
@@ -122,6 +121,19 @@ def record_of(span: Span, names: list[tuple[str, str]], tally: Tally) -> dict[st
     }
 
 
+def opened(scene: Scene, tell: Callable[[str], None] = silent) -> Source:
+    """A scene's source, opened again, as a worker must. `tell` gets a line for each frame that is left out.
+
+    UserError: it cannot be, or is not what the bake began with.
+    """
+    source = _opened(scene.kind, scene.path, tuple(sorted(scene.asked.items())), tell)
+    if source.n_items != scene.n_items or source.kind != scene.kind:
+        raise UserError(f"{shown(source.path)} has changed since the bake began: bake it again")
+    return source
+
+
 @lru_cache(8)
-def _opened(path: str) -> Source:
-    return open_source(Path(path))
+def _opened(kind: str, path: str, words: tuple[tuple[str, str], ...], tell: Callable[[str], None]) -> Source:
+    if kind == "frames":
+        return open_rgbd(Path(path), asked_of(Path(path), **dict(words)), tell)
+    return open_source(Path(path), dict(words))

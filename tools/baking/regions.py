@@ -24,6 +24,7 @@ from .spill import ATTRIBUTES, Block, Columns, Corner
 
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
+Keys = NDArray[np.int32]  # of voxels in a region, see `spill.Run`
 Box = tuple[Corner, Corner]  # lowest voxel, highest exclusive
 Parts = list[tuple[NDArray[np.int32], Columns]]
 N_CHUNKS = 1 << 12  # of a region
@@ -38,14 +39,22 @@ class Finest:
 
 
 def region_unit(
-    out: Path, region: Corner, blocks: Sequence[Block], options: BakeOptions, most_rows: int
+    out: Path,
+    region: Corner,
+    blocks: Sequence[Block],
+    options: BakeOptions,
+    most_rows: int,
+    stay: Keys | None = None,
 ) -> Finest:
-    """Merge, resolve, pack and write one region. A worker does this. OSError, WorldError (a spilled run)."""
+    """Merge, resolve, pack and write one region. A worker does this. OSError, WorldError (a spilled run).
+
+    stay: keys, ascending, that are kept of the kinds that carve; None: all.
+    """
     morton: list[I64] = []
     packed: list[bytes] = []
     keys, boxes = [], []
     colour = [block for block in blocks if block.kind not in ATTRIBUTES]
-    for key, rgba in voxels_of(region, colour, options, most_rows):
+    for key, rgba in voxels_of(region, colour, options, most_rows, stay):
         codes, chunks = chunk.pack_sorted(key, rgba)
         morton.append(codes)
         packed += chunks
@@ -59,7 +68,11 @@ def region_unit(
 
 
 def voxels_of(
-    region: Corner, blocks: Sequence[Block], options: BakeOptions, most_rows: int
+    region: Corner,
+    blocks: Sequence[Block],
+    options: BakeOptions,
+    most_rows: int,
+    stay: Keys | None = None,
 ) -> Iterator[tuple[I64, U8]]:
     """The solid voxels of a region -> (key [M] ascending, rgba [M, 4]), about most_rows sums at a time.
 
@@ -78,13 +91,15 @@ def voxels_of(
             narrow, columns = block.load()
             rows = slice(*np.searchsorted(narrow, (first << 12, last << 12)))
             of_kind[block.kind].append((narrow[rows], {name: c[rows] for name, c in columns.items()}))
-        resolved = [_resolved(kind, region, of_kind[kind], options) for kind in sorted(of_kind)]
+        resolved = [_resolved(kind, region, of_kind[kind], options, stay) for kind in sorted(of_kind)]
         key, rgba = resolved[0] if len(resolved) == 1 else _together(resolved)
         if key.size:
             yield key, rgba
 
 
-def _resolved(kind: str, region: Corner, parts: Parts, options: BakeOptions) -> tuple[I64, U8]:
+def _resolved(
+    kind: str, region: Corner, parts: Parts, options: BakeOptions, stay: Keys | None
+) -> tuple[I64, U8]:
     """Sums of one kind, added up -> (keys of the solid voxels, rgba)."""
     keys = np.concatenate([key for key, _ in parts]).astype(np.int64)
     if not keys.size:
@@ -99,6 +114,8 @@ def _resolved(kind: str, region: Corner, parts: Parts, options: BakeOptions) -> 
     }
     summed = Sums(voxels_at(region, key).astype(np.int32), **columns)
     solid, coverage = KINDS[kind].resolve(summed, options)
+    if stay is not None and KINDS[kind].carves:
+        solid &= np.isin(key, stay, assume_unique=True)
     there = Sums(*(getattr(summed, name)[solid] for name in Sums.__slots__))
     return key[solid], np.concatenate([mean_srgb(there), coverage[solid, None]], axis=1)
 

@@ -14,7 +14,7 @@ from ..errors import UserError, shown
 from ..progress import Progress
 from ..sources.source import Batch, Source
 from ..voxelise.kinds import KINDS
-from . import plan, scratch
+from . import carving, plan, scratch
 from .driver import Gathered, Goal, Resources, WriteFinest
 from .plan import Scene, Span
 from .reading import BATCH, KEEP, Tally, batches_of, record_of, run_name, runs_of, span_unit
@@ -42,7 +42,7 @@ def finest_of(opened: Opened, goal: Goal, means: Resources, progress: Progress) 
         finally:
             shelf.close()
         gathered.stages_s["voxelise"] = time.perf_counter() - began
-        write_regions(writer, shelf.regions, shelf.records, surveyed[0][0], means, submit, gathered, progress)
+        write_regions(writer, shelf.regions, shelf.records, surveyed, means, submit, gathered, progress)
 
     return write
 
@@ -66,7 +66,7 @@ def survey(root: Path, word: str, opened: Opened, progress: Progress) -> Opened:
 
 def held(source: Source) -> Source:
     """The source, read once and kept where it is small: one span then."""
-    if source.n_items > KEEP:
+    if source.n_items > KEEP or not KINDS[source.kind].held:
         return source
     kept = list(source.batches(BATCH))
     return replace(source, batches=lambda _: iter(kept), part=None)
@@ -208,7 +208,7 @@ def write_regions(
     writer: WorldWriter,
     regions: Callable[[], dict[Corner, list[Block]]],
     records: scratch.Records,
-    scene: Scene,
+    scenes: carving.Scenes,
     means: Resources,
     submit: Submit,
     gathered: Gathered,
@@ -223,7 +223,9 @@ def write_regions(
     gathered.now = int(stamp_of(gathered.now))
     found = regions()
     todo = [place for place in sorted(found, key=lambda c: c[::-1]) if (0, place) not in writer.regions]
-    work = ((writer.path, place, found[place], scene.options, means.most_rows) for place in todo)
+    scene = scenes[0][0]
+    left = carving.kept([(place, found[place]) for place in todo], scenes, means, submit, progress)
+    work = ((writer.path, place, found[place], scene.options, means.most_rows, stay) for place, stay in left)
     for n, finest in enumerate(submit(region_unit, work)):
         gathered.take(writer, finest)
         progress("regions", len(found) - len(todo) + n + 1, len(found))
@@ -236,6 +238,8 @@ def write_regions(
 def _why(received: bool, scene: Scene, gathered: Gathered) -> str:
     """What to change when nothing was solid."""
     options = scene.options
+    if received and scene.kind == "frames":
+        return "other frames saw through all of it: are the poses right? --no-carve keeps what they saw"
     if received:
         return f"nowhere do they add up to --threshold {options.threshold:g}: lower it, or use larger voxels"
     advice = {

@@ -94,7 +94,8 @@ def _finished(
         spans = plan.spans_of(scenes)
         if missing := [s for s in spans if (s.scene, s.number) not in shelf.records]:
             raise StoppedError(scratch.unfinished(root, missing, spans))
-        write_regions(writer, shelf.regions, shelf.records, scenes[0], means, submit, gathered, progress)
+        again = [(scene, None) for scene in scenes]
+        write_regions(writer, shelf.regions, shelf.records, again, means, submit, gathered, progress)
 
     return bake_to(goal, write, means, progress)
 

@@ -1,13 +1,14 @@
-"""Turn scenes into a world: splats, point clouds, meshes or voxel files into chunks at every level.
+"""Turn scenes into a world: splats, points, heights, volumes, meshes, voxels, RGB-D; chunks at every level.
 
 A Gaussian becomes the voxels that its ellipsoid covers. Each voxel adds up the opacity it receives, and is
 kept when that reaches --threshold. Floaters are left out by two rules: Gaussians fainter than --min-opacity,
 and Gaussians whose largest sigma is above --max-scale. Formats: splat .ply of every layout, compressed .ply,
-.splat, .spz; coloured points in .ply and .pcd; MagicaVoxel .vox; meshes in .glb, .gltf, .obj, .stl, .off and
-.ply.
+.splat, .spz, .sog (also its folders); coloured points in .ply, .pcd, .las, .laz, .npz; heights in .dem and
+GeoTIFF; volumes in .npy, .npz, Zarr, .vdb; MagicaVoxel .vox; meshes in .glb, .gltf, .obj, .stl, .off and
+.ply; folders of posed RGB-D (docs/rgbd.md). docs/sources.md says more.
 
-Several scenes come into one world: --up, --scale, --rotate and --at are then given once for all of them, or
-once for each, in their order. `procedural:island` is a scene without a file: an island of --size-km,
+Several scenes come into one world: --up, --scale, --rotate, --origin and --at are then given once for all of
+them, or once for each, in their order. `procedural:island` is a scene without a file: an island of --size-km,
 another one for each --seed.
 
 A bake that was interrupted goes on when the same command is repeated. On many machines that share a file
@@ -22,15 +23,17 @@ from pathlib import Path
 
 from ..bake import BakeOptions, BakeReport, Progress, Resources, TaskReport
 from ..errors import UserError
+from ..sources.source import Source
 from . import arguments
 
 PREFIX = "procedural:"
 DEFAULT_SIZE_KM, DEFAULT_SEED = 0.2, 1
 ONLY_SCENES = {  # what only the voxeliser reads, and its defaults
-    "up": None, "scale": None, "at": None, "rotate": None, "bounds": None,
+    "up": None, "scale": None, "at": None, "origin": None, "rotate": None, "bounds": None,
     "threshold": 0.5, "min_opacity": 0.1, "max_scale": None, "task": None,
+    "pose_convention": None, "intrinsics": None, "depth_scale": None, "max_depth": None, "no_carve": False,
 }  # fmt: skip
-PLACES = ("up", "scale", "rotate", "at")  # once for all scenes, or once for each
+PLACES = ("up", "scale", "rotate", "origin", "at")  # once for all scenes, or once for each
 DEFAULT_MEMORY = 2 << 30
 
 
@@ -71,6 +74,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="drop Gaussians with a larger sigma, metres "
         "(default: from the scene: far larger than usual and than its surroundings)",
     )
+    rgbd = parser.add_argument_group("posed RGB-D (a folder)")
+    rgbd.add_argument(
+        "--pose-convention", choices=("c2w", "w2c"), help="poses are camera to world or world to camera"
+    )
+    rgbd.add_argument(
+        "--intrinsics", type=arguments.quad, metavar="FX,FY,CX,CY", help="of the depth images, pixels"
+    )
+    rgbd.add_argument(
+        "--depth-scale",
+        type=arguments.positive,
+        metavar="N",
+        help="depth units per metre (default: the layout's)",
+    )
+    rgbd.add_argument(
+        "--max-depth", type=arguments.positive, metavar="M", help="leave out what is farther, metres"
+    )
+    rgbd.add_argument("--no-carve", action="store_true", help="keep what other frames saw through")
     made = parser.add_argument_group("procedural:island")
     made.add_argument(
         "--size-km", type=arguments.positive, metavar="KM", help="edge of its square (default 0.2)"
@@ -101,6 +121,14 @@ def _add_places(group: argparse._ArgumentGroup) -> None:
         metavar="X,Y,Z",
         action="append",
         help="then turn by degrees about the world's x, then y, then z axis; write --rotate=-90,0,0",
+    )
+    group.add_argument(
+        "--origin",
+        type=arguments.triple,
+        metavar="X,Y,Z",
+        action="append",
+        help="the source's point that comes to lie at --at, in its own units (default 0,0,0; scans and maps "
+        "that lie over 10 km away: whole thousands near them, see `info`; --origin 0,0,0 keeps theirs)",
     )
     group.add_argument(
         "--at", type=arguments.triple, metavar="X,Y,Z", action="append", help="then move by this, metres"
@@ -176,8 +204,6 @@ def _tell(out: Path, report: BakeReport) -> None:
     )
     if report.plane_bytes:
         print(f"  attributes beside the colour: {report.plane_bytes / 1e6:.2f} MB")
-    if report.plane_bytes:
-        print(f"  attributes beside the colour: {report.plane_bytes / 1e6:.2f} MB")
     if any(report.dropped.values()):
         print("  left out: " + ", ".join(f"{n:,} {why}" for why, n in report.dropped.items() if n))
 
@@ -224,17 +250,30 @@ def _procedural(args: argparse.Namespace, show: Progress) -> BakeReport:
 def _scenes(args: argparse.Namespace, show: Progress) -> BakeReport | TaskReport:
     """Bake scenes' files, or one task of that."""
     from ..bake import bake_task, bake_together
-    from ..sources import open_source
 
     if args.seed is not None or args.size_km is not None:
         raise UserError(f"--size-km and --seed are for {PREFIX} worlds, like {PREFIX}island")
     places = _places(args)
-    sources = [
-        (open_source(path), _options(args, place)) for path, place in zip(args.sources, places, strict=True)
-    ]
+    opened = _opened(args)
+    sources = [(source, _options(args, place)) for source, place in zip(opened, places, strict=True)]
     if args.task:
         return bake_task(sources, args.out, args.task, show, _means(args))
     return bake_together(sources, args.out, show, _means(args))
+
+
+def _opened(args: argparse.Namespace) -> list[Source]:
+    """The scenes. UserError: one cannot be read, or a flag is for recordings and none is there."""
+    from ..sources import is_recording, open_source
+    from ..sources.rgbd import Asked, aloud, open_rgbd
+
+    asked = Asked(args.pose_convention, args.intrinsics, args.depth_scale)
+    recordings = [is_recording(path) for path in args.sources]
+    if asked != Asked() and not any(recordings):
+        raise UserError("--pose-convention, --intrinsics and --depth-scale are for folders of posed RGB-D")
+    return [
+        open_rgbd(path, asked, aloud) if recorded else open_source(path)
+        for path, recorded in zip(args.sources, recordings, strict=True)
+    ]
 
 
 def _places(args: argparse.Namespace) -> list[dict[str, object]]:
@@ -262,6 +301,8 @@ def _options(args: argparse.Namespace, place: dict[str, object]) -> BakeOptions:
         threshold=args.threshold,
         min_opacity=args.min_opacity,
         max_scale_m=args.max_scale,
+        max_depth_m=args.max_depth,
+        carve=not args.no_carve,
         overwrite=args.overwrite,
         **place,  # type: ignore[arg-type]
     )

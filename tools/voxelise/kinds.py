@@ -1,6 +1,6 @@
 """What a bake does with each kind of batch: one row per kind, so that a new one is a module and a line here.
 
-    survey(batches, source, placement, options)   one look before the work -> what its voxelise wants
+survey(batches, source, placement, options)   one look before the work -> what its voxelise wants
 voxelise(batch, placement, limits)            -> (sums to be merged, items left out by reason)
 resolve(sums, options)                        -> (solid [M] bool, coverage [M] uint8 >= 1)
 """
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bake_options import BakeOptions
-from ..sources.source import Gaussians, Points, Source, Triangles, Voxels
-from . import gaussians, points, survey, triangles, voxels
+from ..sources.source import Frames, Gaussians, Heights, Points, Source, Triangles, Voxels
+from . import frames, gaussians, heights, points, survey, triangles, voxels
 from .placement import Placement
 from .sums import Sums
 
@@ -33,6 +33,9 @@ class Kind:
     looks_first: bool = False  # its survey reads the batches
     limits: Callable[..., Any] | None = None  # the dataclass of plain numbers that its survey returns
     observes: bool = False  # voxelise gives one Sums per item, in order: item n is the n-th observation
+    carves: bool = False  # its items look once more at what became solid: see carve.py
+    held: bool = True  # small sources are read once and held; not frames, which are large
+    span: int = 1 << 19  # items that one unit of work reads, of a source that can be read from anywhere
 
 
 def _no_survey(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
@@ -67,6 +70,16 @@ def _voxelise_voxels(batch: Voxels, placement: Placement, limits: None) -> tuple
     return parts, {"cropped": n_cropped}
 
 
+def _survey_heights(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
+    first: Heights = next(iter(batches()))
+    survey.check_heights(source.n_items, first.step, placement)
+
+
+def _voxelise_heights(batch: Heights, placement: Placement, limits: None) -> tuple[Iterable[Sums], Dropped]:
+    parts, n_cropped = heights.voxelise(batch, placement)
+    return parts, {"cropped": n_cropped}
+
+
 def _survey_triangles(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
     triangles.check_work(batches(), placement)
 
@@ -76,6 +89,18 @@ def _voxelise_triangles(
 ) -> tuple[Iterable[Sums], Dropped]:
     parts, n_cropped = triangles.voxelise(batch, placement)
     return parts, {"cropped": n_cropped}
+
+
+def _survey_frames(
+    batches: Batches, source: Source, placement: Placement, options: BakeOptions
+) -> frames.Limits:
+    return frames.Limits(options.max_depth_m)
+
+
+def _voxelise_frames(
+    batch: Frames, placement: Placement, limits: frames.Limits
+) -> tuple[Iterable[Sums], Dropped]:
+    return frames.voxelise(batch, placement, limits.max_depth_m), {}
 
 
 KINDS: dict[str, Kind] = {
@@ -88,10 +113,21 @@ KINDS: dict[str, Kind] = {
     ),
     "points": Kind(_no_survey, _voxelise_points, lambda summed, options: points.resolve(summed)),
     "voxels": Kind(_survey_voxels, _voxelise_voxels, lambda summed, options: voxels.resolve(summed)),
+    "heights": Kind(_survey_heights, _voxelise_heights, lambda summed, options: heights.resolve(summed)),
     "triangles": Kind(
         _survey_triangles,
         _voxelise_triangles,
         lambda summed, options: triangles.resolve(summed),
         looks_first=True,
+    ),
+    "frames": Kind(
+        _survey_frames,
+        _voxelise_frames,
+        lambda summed, options: frames.resolve(summed),
+        limits=frames.Limits,
+        observes=True,
+        carves=True,
+        held=False,
+        span=16,
     ),
 }
