@@ -65,6 +65,7 @@ def draw_streamed(
     with _timed(timers, "upload"):
         scene.apply(update)
     applied = time.perf_counter()
+    scene.streamer.spent(update, (applied - start) * 1e3)
     with _timed(timers, "march"):
         march_ms = renderer.march(scene.pool, view, scene.start_of(view))
     with _timed(timers, "shade"):
@@ -110,6 +111,12 @@ def status(hits: NDArray[np.void]) -> NDArray[np.uint32]:
     return np.asarray(hits["info"] & (1 << layout.HIT_STATUS_BITS) - 1)
 
 
+def is_hit(hits: NDArray[np.void]) -> NDArray[np.bool_]:
+    """[...] layout.HIT -> [...] whether the ray found a voxel."""
+    found = status(hits)
+    return np.asarray((found == layout.HIT_VOXEL) | (found == layout.HIT_COARSE))
+
+
 def level(hits: NDArray[np.void]) -> NDArray[np.int64]:
     """[...] layout.HIT -> [...] int64 level of the voxel that was hit."""
     return (hits["info"] >> layout.HIT_LEVEL_SHIFT & 31).astype(np.int64)
@@ -118,7 +125,7 @@ def level(hits: NDArray[np.void]) -> NDArray[np.int64]:
 def depth_m(hits: NDArray[np.void], voxel_size_m: float) -> NDArray[np.float32]:
     """[...] layout.HIT -> [...] float32 metres along the ray, inf where it found nothing."""
     t = hits["t"].astype(np.float64) * voxel_size_m
-    return np.where(status(hits) == layout.HIT_NONE, np.inf, t).astype(np.float32)
+    return np.where(is_hit(hits), t, np.inf).astype(np.float32)
 
 
 def uvw_rgba(hits: NDArray[np.void], corner_voxel: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -131,5 +138,5 @@ def uvw_rgba(hits: NDArray[np.void], corner_voxel: NDArray[np.int64]) -> NDArray
     for axis, name in enumerate("xyz"):
         out[..., axis] = hits[name] + (corner_voxel[axis] >> k) & (layout.REGION - 1)
     out[..., 3] = 255
-    out[status(hits) == layout.HIT_NONE] = 0
+    out[~is_hit(hits)] = 0
     return out

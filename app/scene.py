@@ -15,8 +15,10 @@ from ..atlas.layout import MAX_LEVEL
 from ..atlas.page_table import RootGrid, root_grid
 from ..streamer.chunk_source import ChunkSource, OnBad
 from ..streamer.descent import octants
+from ..streamer.pins import read_known
 from ..streamer.residency import Residency
-from ..streamer.streamer import Budgets, Streamer, Update
+from ..streamer.streamer import Streamer, Update
+from ..streamer.upload_budget import Budgets
 from ..streamer.world import World
 from .camera import View
 from .render.context import Context
@@ -88,6 +90,8 @@ def load(ctx: Context, world: World, vram_bytes: int, on_bad: OnBad | None = Non
     root, extent = _shape_of(world)
     n_slots = max(1, min(n_chunks, slots_in(vram_bytes)))
     scene = make_scene(ctx, root, world.meta.voxel_size_m, extent, n_slots)
+    known = read_known(world, root.ids, lambda error: None)  # who hears of damage hears of it below
+    scene.pool.publish(scene.residency.publish_empty(known.empty))
     for record in sorted(world.regions, key=lambda r: -r.level):
         if scene.residency.slots.n_free == 0:
             break

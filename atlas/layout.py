@@ -25,7 +25,7 @@ MASK_WORDS = 128  # uint32 words of one bit plane per slot (4096 bits)
 MASK_BYTES = MASK_WORDS * 4
 
 # Page entry, uint32: what a chunk (or the root grid) knows of one child.  RE......ssss ssss...
-ENTRY_NONE = 0  # not resident: missing where the parent voxel is occupied, else empty
+ENTRY_NONE = 0  # not resident: missing where the parent voxel is occupied, else empty; root: unknown
 ENTRY_EMPTY = 1 << 30  # known to hold no voxel, although its parent could not tell
 ENTRY_RESIDENT = 1 << 31
 ENTRY_SLOT_MASK = (1 << 24) - 1
@@ -34,7 +34,7 @@ ENTRY_SLOT_MASK = (1 << 24) - 1
 HIT_NONE = 0  # the ray left the world: sky
 HIT_VOXEL = 1  # ended at the level that its pixel wants
 HIT_COARSE = 2  # ended in a coarser voxel than wanted, because the child is missing
-HIT_UNRESOLVED = 3  # gave up; must never happen, counted and reported
+HIT_UNRESOLVED = 3  # found nothing, and met a root chunk of which nothing is known: a hole, counted
 
 # std430 mirror of `struct Hit` in shaders/include/hit.glsl; scalars only, so no padding.
 # x, y, z: the voxel at its own level, relative to the root grid's corner.

@@ -14,5 +14,6 @@ void main() {
     Trail trail = trail_of(pixel, u_frame);
     Hit hit = march(ray, true, trail);
     hits[pixel.y * u_size.x + pixel.x] = hit;
+    if (hit_status(hit) == HIT_UNRESOLVED) atomicAdd(n_unresolved, 1u);
     report(hit, trail, ray.cone);
 }

@@ -20,5 +20,6 @@ void main() {
     Ray ray = Ray(ivec3(r.x, r.y, r.z), vec3(r.fx, r.fy, r.fz), vec3(r.dx, r.dy, r.dz), r.cone, r.level_min);
     Hit hit = march(ray, false, trail);
     hits[i] = hit;
+    if (hit_status(hit) == HIT_UNRESOLVED) atomicAdd(n_unresolved, 1u);
     report(hit, trail, r.cone);
 }

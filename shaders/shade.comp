@@ -33,12 +33,12 @@ bool in_shadow(ivec2 pixel, Ray ray, Hit hit, vec3 normal) {
     Trail trail = trail_of(pixel, u_frame);
     Hit occluder = march(shadow, false, trail);
     report(occluder, trail, ray.cone);
-    return hit_status(occluder) != HIT_NONE;
+    return is_hit(occluder);
 }
 
 vec3 colour(ivec2 pixel, Ray ray, Hit hit) {
     vec3 background = sky(ray.direction, u_sun);
-    if (hit_status(hit) == HIT_NONE) return background;
+    if (!is_hit(hit)) return background;
     vec3 albedo = to_linear(voxel_colour(hit).rgb);
     ivec3 face = face_normal(hit_face(hit));
     if (face == ivec3(0)) return albedo;
@@ -80,7 +80,7 @@ void main() {
     if (u_pass == PASS_COLOUR) picture.rgb = to_srgb(colour(pixel, camera_ray(pixel), hit));
     else if (u_pass == PASS_STEPS) picture.rgb = heat(min(float(hit_steps(hit)) / 96.0, 1.0));
     else if (u_pass == PASS_UVW || u_pass == PASS_ALBEDO) picture = vec4(0);  // holes are told by alpha
-    if (u_pass != PASS_COLOUR && u_pass != PASS_STEPS && hit_status(hit) != HIT_NONE) {
+    if (u_pass != PASS_COLOUR && u_pass != PASS_STEPS && is_hit(hit)) {
         ivec3 uvw = hit_voxel(hit) + (u_corner >> hit_level(hit)) & (REGION - 1);
         if (u_pass == PASS_UVW) picture = vec4(vec3(uvw) / 255.0, 1.0);
         else picture = vec4(u_pass == PASS_ALBEDO ? voxel_colour(hit).rgb : diagnosis(hit), 1.0);

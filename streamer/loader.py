@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..atlas.address import chunk_id, chunk_of_id, region_of_chunk
 from ..atlas.chunk import Packed
-from ..atlas.id_map import contains
+from ..atlas.id_map import NOWHERE, Lookup, contains
 from .chunk_source import ChunkSource
 from .descent import children, octants, present, wanted
 from .errors import WorldError
@@ -66,21 +66,22 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """The resident chunks as they were at some moment, without a copy.
+    """The resident chunks about as they were at some moment, without a copy.
 
-    ids      [M] uint64, sorted, and slots [M] int64, never written in place
+    lookup   id -> slot
     octants  [n_slots] uint8, as it is now: a slot that has got another chunk since leads to children that do
              not exist, which costs a look-up and no more
     """
 
-    ids: U64
-    slots: I64
+    lookup: Lookup
     octants: U8
 
     def found(self, ids: U64) -> tuple[U64, U8]:
         """Those of the ids that are resident, sorted, and their octants."""
-        here = np.sort(ids[contains(self.ids, ids)])
-        return here, self.octants[self.slots[np.searchsorted(self.ids, here)]]
+        ids = np.sort(ids)
+        slots = self.lookup.find(ids)
+        here = slots != NOWHERE
+        return ids[here], self.octants[slots[here]]
 
 
 @dataclass(frozen=True, slots=True)

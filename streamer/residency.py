@@ -27,6 +27,7 @@ U64 = NDArray[np.uint64]
 
 HYSTERESIS_FRAMES = 40  # rays that only pass through a chunk stamp it once in about 20 frames (march.glsl)
 GRACE_FRAMES = 4  # to be used, for what was predicted: as long as feedback takes, and one more
+QUEUED = 2048  # slots that one look at all of them finds to evict
 STALE_FRAMES = 300  # unused for so long, a chunk may make room even for a mere prediction
 
 
@@ -46,6 +47,7 @@ class Change:
     n_evicted: int
 
 
+_ALL = slice(None)
 _NO_WRITES: U32 = np.empty((0, 2), np.uint32)
 NO_CHANGE = Change(_NO_WRITES, np.empty(0, np.int64), np.empty(0, np.int64), _NO_WRITES, 0)
 
@@ -63,6 +65,7 @@ class Residency:
         self._at = np.zeros(n_slots, np.int64)  # where the chunk's own page entry lies
         self._pinned = np.zeros(n_slots, bool)
         self._unproved = np.zeros(n_slots, bool)  # came as a prediction, and no ray has used it yet
+        self._queue: I64 = np.empty(0, np.int64)  # slots to be evicted next, as of the last look at all
         self._view_since = 0
 
     @property
@@ -112,12 +115,17 @@ class Residency:
         return self.slots.n_free + int(np.count_nonzero(stale & self._may_go()))
 
     def admit(
-        self, ids: U64, octant_bits: U8, urgent: NDArray[np.bool_], frame: int, pin: bool = False
+        self,
+        ids: U64,
+        octant_bits: U8,
+        urgent: NDArray[np.bool_],
+        frame: int,
+        pin: bool | NDArray[np.bool_] = False,
     ) -> Change:
         """Bring chunks in as far as there is room, urgent ones first, coarse before fine.
 
-        ids [N] uint64 (each once), octant_bits [N] uint8, urgent [N] bool. Chunks that are resident
-        already, or whose parent neither is resident nor comes in now, are left out.
+        ids [N] uint64 (each once), octant_bits [N] uint8, urgent [N] bool; pin: these never go. Chunks that
+        are resident already, or whose parent neither is resident nor comes in now, are left out.
         """
         if not ids.size:
             return NO_CHANGE
@@ -133,7 +141,8 @@ class Residency:
             order = _behind_parents(offer, order[kept])
         slots = self.slots.take(ids[order])
         publish = self.table.publish(ids[order], slots)
-        self._enter(slots, publish[:, 0], octant_bits[order], ~urgent[order], frame, pin)
+        self._enter(slots, publish[:, 0], octant_bits[order], ~urgent[order], frame)
+        self._pinned[slots] = np.broadcast_to(pin, ids.shape)[order]
         return Change(withdraw, order, slots, publish, n_evicted)
 
     def publish_empty(self, ids: U64) -> U32:
@@ -151,36 +160,49 @@ class Residency:
         slots = np.where(level < root.level, self.table.chunks.find(parents), NOWHERE)
         return _Offer(ids, level, parents, slots, in_root)
 
-    def _may_go(self) -> NDArray[np.bool_]:
-        go: NDArray[np.bool_] = self.slots.taken & (self._n_children == 0) & ~self._pinned
+    def _may_go(self, slots: I64 | slice = _ALL) -> NDArray[np.bool_]:
+        go: NDArray[np.bool_] = (
+            self.slots.taken[slots] & (self._n_children[slots] == 0) & ~self._pinned[slots]
+        )
         return go
 
-    def _evictable(self, frame: int) -> NDArray[np.bool_]:
-        unused = self._touched < max(frame - HYSTERESIS_FRAMES, self._view_since)
-        in_vain = self._unproved & (self._since < frame - GRACE_FRAMES)
-        return np.asarray(self._may_go() & (unused | in_vain))
+    def _evictable(self, frame: int, slots: I64 | slice = _ALL) -> NDArray[np.bool_]:
+        unused = self._touched[slots] < max(frame - HYSTERESIS_FRAMES, self._view_since)
+        in_vain = self._unproved[slots] & (self._since[slots] < frame - GRACE_FRAMES)
+        return np.asarray(self._may_go(slots) & (unused | in_vain))
 
     def _make_room(self, n_wanted: int, frame: int) -> tuple[U32, int]:
         """Evict until that many slots are free, if so many may go. -> (page writes, how many went)"""
         writes = [_NO_WRITES]
         n_evicted = 0
         while (need := n_wanted - self.slots.n_free) > 0:
-            old = np.flatnonzero(self._evictable(frame))  # parents become evictable round by round
-            if not old.size:
+            leaving = self._next_to_go(need, frame)  # parents become evictable round by round
+            if not leaving.size:
                 break
-            writes.append(self._leave(_oldest(old, self._touched[old], need)))
-            n_evicted += min(old.size, need)
+            writes.append(self._leave(leaving))
+            n_evicted += leaving.size
         return np.concatenate(writes), n_evicted
 
-    def _enter(
-        self, slots: I64, at: U32, octant_bits: U8, unproved: NDArray[np.bool_], frame: int, pin: bool
-    ) -> None:
+    def _next_to_go(self, n: int, frame: int) -> I64:
+        """At most n slots that may be evicted, the longest unused first.
+
+        To look at every slot costs half a millisecond, so one look serves many frames: what was the oldest
+        then is the oldest now, unless it has been used since.
+        """
+        self._queue = self._queue[self._evictable(frame, self._queue)]
+        if self._queue.size < n:
+            old = np.flatnonzero(self._evictable(frame))
+            old = _oldest(old, self._touched[old], max(n, QUEUED))
+            self._queue = old[np.argsort(self._touched[old], kind="stable")]
+        leaving, self._queue = self._queue[:n], self._queue[n:]
+        return leaving
+
+    def _enter(self, slots: I64, at: U32, octant_bits: U8, unproved: NDArray[np.bool_], frame: int) -> None:
         self.octants[slots] = octant_bits
         self._touched[slots] = self._since[slots] = frame
         self._unproved[slots] = unproved
         self._n_children[slots] = 0
         self._at[slots] = at
-        self._pinned[slots] = pin
         np.add.at(self._n_children, self._parents_of(slots), 1)
 
     def _parents_of(self, slots: I64) -> I64:

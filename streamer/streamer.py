@@ -6,23 +6,26 @@ swaps the loader's mailbox, takes what has come, and decides with `Residency` wh
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.address import chunk_of_id
 from ..atlas.chunk import Packed
-from ..atlas.id_map import contains
+from ..atlas.id_map import NOWHERE, contains
 from ..atlas.layout import MIN_PINNED_LEVEL
 from ..atlas.page_table import RootGrid, root_grid
 from .chunk_source import ChunkSource
 from .chunk_state import ChunkState
-from .descent import children, octants, present
+from .descent import children, octants
 from .errors import WorldError
 from .loader import Arrivals, Journey, Loader, Resident, Wanted
+from .pins import read_known
 from .ram_tier import RamTier
 from .residency import NO_CHANGE, Change, Residency
+from .resting import Resting
+from .upload_budget import Budgets, Cost, within
 from .view import Sight, extrapolated, has_moved
 
 I64 = NDArray[np.int64]
@@ -37,16 +40,6 @@ SPECULATIVE_PERCENT = 80  # of the room that is left: what rays will ask for nex
 PREFETCH_FRAMES = 20  # how far ahead a cut is predicted: a third of a second at 60 Hz
 JUMP = 128.0, 0.6  # voxels, radians in one frame: what the old view used is of no use any more
 DRIFT = 32.0, 0.2  # voxels, radians since the last prediction: time for the next
-
-
-@dataclass(frozen=True, slots=True)
-class Budgets:
-    """Three memories and a rate, each on its own."""
-
-    n_slots: int  # VRAM
-    ram_bytes: int
-    upload_bytes_per_frame: int = 8 << 20
-    upload_chunks_per_frame: int = 1024  # below 2 ms of the main thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +74,10 @@ class Streamer:
         self._source, self._on_bad, self._clock = source, on_bad, clock
         self._loader = Loader(source, self.ram, self._told, n_threads)
         self._waiting: list[Arrivals] = []  # for the upload budget
-        self._failed: list[tuple[float, U64]] = []  # when these chunks may be tried again, soonest first
-        self._rest = np.empty(0, np.uint64)  # all of them, sorted
+        self._failed = Resting()
+        self._cost = Cost()
         self._known_bad: set[tuple[str, str | None]] = set()  # told already
+        self._lost = np.empty(0, np.uint64)  # should have been pinned, and could not be read so far
         self._pins: tuple[U64, NDArray[np.uint8]] = (np.empty(0, np.uint64), np.empty(0, np.uint8))
         self._sight: Sight | None = None
         self._journey = Journey(None, None, self._pins)
@@ -96,18 +90,23 @@ class Streamer:
         """
         limit = max(self.root.n_chunks, min(self.budgets.n_slots // PINNED_SHARE, MAX_PINNED))
         ids, packed = np.empty(0, np.uint64), list[Packed]()
-        level_ids = self.root.ids
-        while level_ids.size and ids.size + level_ids.size <= limit:
-            there, held = present(self._source.read_many(level_ids, self._told))
-            ids = np.concatenate([ids, level_ids[there]])
-            packed += held
-            if int(chunk_of_id(level_ids[:1])[0][0]) <= MIN_PINNED_LEVEL:
+        known = read_known(self._source, self.root.ids, self._told)
+        nothing = self.residency.publish_empty(known.empty)
+        while True:
+            ids = np.concatenate([ids, known.ids])
+            packed += known.packed
+            self._lost = np.concatenate([self._lost, known.unknown])
+            below = children(known.ids, octants(known.packed))
+            level = chunk_of_id(below)[0]
+            if not below.size or level[0] < MIN_PINNED_LEVEL or ids.size + below.size > limit:
                 break
-            level_ids = children(level_ids[there], octants(held))
+            known = read_known(self._source, below, self._told)
+        self._failed.add(self._lost, self._clock() + RETRY_S)
         bits = octants(packed)
         change = self.residency.admit(ids, bits, np.ones(ids.size, bool), frame=0, pin=True)
         self._pins = ids[change.taken], bits[change.taken]
-        return self._update(change, [packed[i] for i in change.taken.tolist()], change.publish)
+        come = [packed[i] for i in change.taken.tolist()]
+        return self._update(change, come, np.concatenate([change.publish, nothing]))
 
     def update(
         self, touched: NDArray[np.integer], requests: NDArray[np.void], said: int, sight: Sight, frame: int
@@ -143,8 +142,7 @@ class Streamer:
         if asked.size or drifted:
             spare = residency.n_speculative(frame) - asked.size
             n_room = min(spare * SPECULATIVE_PERCENT // 100, SPECULATION)
-            chunks = residency.table.chunks
-            resident = Resident(chunks.ids, chunks.slots, residency.octants)
+            resident = Resident(residency.table.chunks.now, residency.octants)
             self._loader.want(Wanted(asked, sight, resident, self._coming(), max(n_room, 0), self._journey))
         return update
 
@@ -157,11 +155,15 @@ class Streamer:
             return ChunkState.UPLOADING
         if self._loader.is_reading(chunk):
             return ChunkState.READING
-        if any((chunks == one).any() for _, chunks in self._failed):
+        if contains(self._failed.ids, one)[0]:
             return ChunkState.FAILED
         if self._loader.is_queued(chunk):
             return ChunkState.QUEUED
         return ChunkState.IN_RAM if chunk in self.ram else ChunkState.ABSENT
+
+    def spent(self, update: Update, ms: float) -> None:
+        """To decide on an update and to hand it to the GPU took so long: the next ones are cut to the budget."""
+        self._cost.spent(len(update.packed), ms)
 
     @property
     def is_idle(self) -> bool:
@@ -188,46 +190,39 @@ class Streamer:
         """The chunks that rays missed, widest in pixels first, without those that rest after a failure."""
         order = np.argsort(-requests["error"], kind="stable")
         ids = self.residency.asked(requests["slot"][order], requests["octant"][order], said)
-        resting = self._resting()
-        return ids[~contains(resting, ids)] if resting.size else ids
+        if self._lost.size:  # no ray can ask for them
+            ids = np.concatenate([self._lost, ids[~np.isin(ids, self._lost)]])
+        self._failed.wake(self._clock())
+        return ids[~contains(self._failed.ids, ids)]
 
     def _coming(self) -> U64:
         """What need not be read, besides what is resident: it waits to come in, or it failed just now."""
-        return np.sort(np.concatenate([*(a.ids for a in self._waiting), self._resting()]))
-
-    def _resting(self) -> U64:
-        """Failed chunks that may not be tried again yet, sorted. Those that may are forgotten."""
-        now = self._clock()
-        n_over = sum(when <= now for when, _ in self._failed)
-        if n_over:
-            del self._failed[:n_over]
-            self._gather_rest()
-        return self._rest
-
-    def _gather_rest(self) -> None:
-        self._rest = np.sort(np.concatenate([self._rest[:0], *(chunks for _, chunks in self._failed)]))
+        return np.sort(np.concatenate([*(a.ids for a in self._waiting), self._failed.ids]))
 
     def _take_arrivals(self, frame: int) -> None:
+        bad = []
         for arrivals in self._loader.arrivals():
-            if arrivals.bad.size or self._failed:
-                self._note_failures(arrivals)
             if arrivals.kept.size:
                 self.residency.keep(arrivals.kept, frame)
             if arrivals.ids.size or arrivals.empty.size:
                 self._waiting.append(arrivals)
+            if arrivals.bad.size:
+                bad.append(arrivals.bad)
+        if bad or self._failed.ids.size:
+            self._note_failures(np.concatenate([self._failed.ids[:0], *bad]))
 
-    def _note_failures(self, arrivals: Arrivals) -> None:
+    def _note_failures(self, bad: U64) -> None:
         """Let failed chunks rest. One of which another copy is here, or has come now, has not failed."""
-        here = np.sort(np.concatenate([arrivals.ids, *(a.ids for a in self._waiting)]))
-        bad = arrivals.bad[~contains(here, arrivals.bad)]
-        bad = bad[~contains(self.residency.resident_ids, bad)]
-        failed = [(when, chunks[~contains(here, chunks)]) for when, chunks in self._failed]
-        self._failed = [*failed, (self._clock() + RETRY_S, bad)] if bad.size else failed
-        self._gather_rest()
+        here = np.sort(np.concatenate([bad[:0], *(a.ids for a in self._waiting)]))
+        bad = bad[~contains(here, bad) & (self.residency.table.chunks.find(bad) == NOWHERE)]
+        self._failed.drop(here)
+        if bad.size:
+            self._failed.add(bad, self._clock() + RETRY_S)
 
     def _admit(self, frame: int) -> Update:
         """Give slots to what has come, as far as this frame's budget goes."""
-        now, self._waiting = _within(self._waiting, self.budgets)
+        n_chunks = self._cost.n_chunks(self.budgets)
+        now, self._waiting = within(self._waiting, self.budgets.upload_bytes_per_frame, n_chunks)
         if not now:
             return self._update(NO_CHANGE, [], NO_CHANGE.publish)
         ids = np.concatenate([a.ids for a in now])
@@ -235,8 +230,14 @@ class Streamer:
         bits = np.concatenate([a.octants for a in now])
         urgent = np.repeat([a.asked for a in now], [a.ids.size for a in now]).astype(bool)
         _, once = np.unique(ids, return_index=True)
-        change = self.residency.admit(ids[once], bits[once], urgent[once], frame)
-        nothing = self.residency.publish_empty(np.unique(np.concatenate([a.empty for a in now])))
+        empty = np.unique(np.concatenate([a.empty for a in now]))
+        change = self.residency.admit(
+            ids[once], bits[once], urgent[once], frame, np.isin(ids[once], self._lost)
+        )
+        nothing = self.residency.publish_empty(empty)
+        if self._lost.size:
+            found = np.concatenate([ids[once][change.taken], empty])
+            self._lost = self._lost[~np.isin(self._lost, found)]
         come = [packed[i] for i in once[change.taken].tolist()]
         return self._update(change, come, np.concatenate([change.publish, nothing]))
 
@@ -246,35 +247,3 @@ class Streamer:
         self.n_bytes += n_bytes
         self.n_evicted += change.n_evicted
         return Update(change.withdraw, packed, change.slots, publish, n_bytes, change.n_evicted)
-
-
-def _within(waiting: list[Arrivals], budgets: Budgets) -> tuple[list[Arrivals], list[Arrivals]]:
-    """Cut what waits into what this frame's upload budget takes, asked before predicted, and the rest.
-
-    One chunk comes in even if it alone exceeds the budget.
-    """
-    now: list[Arrivals] = []
-    n_bytes, n_chunks = budgets.upload_bytes_per_frame, budgets.upload_chunks_per_frame
-    ordered = sorted(waiting, key=lambda a: not a.asked)
-    for i, arrivals in enumerate(ordered):
-        ends = np.cumsum(arrivals.sizes)
-        n = min(int(np.searchsorted(ends, n_bytes, side="right")), n_chunks)
-        if n < len(arrivals.packed):
-            n = n if now else max(n, 1)
-            return [*now, _part(arrivals, 0, n)], [_part(arrivals, n, None), *ordered[i + 1 :]]
-        n_bytes, n_chunks = n_bytes - int(arrivals.sizes.sum()), n_chunks - n
-        now.append(arrivals)
-    return now, []
-
-
-def _part(arrivals: Arrivals, start: int, stop: int | None) -> Arrivals:
-    """A slice of what came; what is empty goes with the first."""
-    part = slice(start, stop)
-    return replace(
-        arrivals,
-        ids=arrivals.ids[part],
-        packed=arrivals.packed[part],
-        octants=arrivals.octants[part],
-        sizes=arrivals.sizes[part],
-        empty=arrivals.empty if start == 0 else arrivals.empty[:0],
-    )

@@ -80,6 +80,8 @@ def make_probe(ctx, voxels, rgba=None, n_levels=6, keep=None, spare_slots=0):
     root = root_grid(n_levels - 1, voxels.min(0), voxels.max(0) + 1)
     parts = [pack_level(k, *level) for k, level in enumerate(levels)]
     scene = make_scene(ctx, root, 0.01, 100.0, sum(len(ids) for ids, _ in parts) + spare_slots)
+    empty = np.setdiff1d(root.ids, parts[-1][0])
+    scene.pool.publish(scene.residency.publish_empty(empty))
     resident = set()
     for ids, packed in reversed(parts):
         good = scene.residency.table.is_reachable(ids)

@@ -24,8 +24,9 @@ from ..streamer.writer import WorldWriter
 from .bake_options import BakeOptions, checked, place
 from .errors import UserError, shown
 from .pyramid import bounds_of, min_levels, regions_of
-from .sources.source import Batch, Gaussians, Points, Source, Voxels
-from .voxelise import gaussians, points, sums, survey, voxels
+from .sources.source import Batch, Source
+from .voxelise import sums
+from .voxelise.kinds import KINDS
 from .voxelise.placement import Placement
 from .voxelise.sums import Sums
 
@@ -118,29 +119,18 @@ def accumulate(
     source: Source, placement: Placement, options: BakeOptions, progress: Progress
 ) -> tuple[Sums, dict[str, int]]:
     """Every item of the source, added up per voxel; and how many items were dropped, by reason."""
+    kind = KINDS[source.kind]
     batches = rereadable(source)
     total = source.n_items
-    if source.kind == "gaussians":
+    if kind.looks_first:
         progress("survey", 0, total)
-        only = (b for b in batches() if isinstance(b, Gaussians))
-        limits = survey.limits_of(only, placement, options.min_opacity, options.max_scale_m)
-    elif source.kind == "voxels":
-        survey.check_cells(total, placement)
+    limits = kind.survey(batches, source, placement, options)
     dropped: dict[str, int] = {}
     merged: list[Sums] = []
     done = 0
     for batch in batches():
-        if isinstance(batch, Gaussians):
-            keep, lost = gaussians.kept(batch, placement, limits)
-            shape, n_cropped = gaussians.shapes(batch, placement, keep)
-            parts: Iterable[Sums] = gaussians.voxelise(shape)
-        elif isinstance(batch, Points):
-            part, n_cropped = points.voxelise(batch, placement)
-            parts, lost = [part], {}
-        else:
-            assert isinstance(batch, Voxels)
-            (parts, n_cropped), lost = voxels.voxelise(batch, placement), {}
-        for reason, n in {**lost, "cropped": n_cropped}.items():
+        parts, lost = kind.voxelise(batch, placement, limits)
+        for reason, n in lost.items():
             dropped[reason] = dropped.get(reason, 0) + n
         for part in parts:
             merged = gathered([*merged, part])
@@ -165,12 +155,7 @@ def resolve(
     summed: Sums, source: Source, options: BakeOptions, dropped: dict[str, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Sums -> (voxels [N, 3], rgba [N, 4] with A >= 1). UserError, saying why, if none is left."""
-    if source.kind == "gaussians":
-        solid, coverage = gaussians.resolve(summed, options.threshold)
-    elif source.kind == "points":
-        solid, coverage = points.resolve(summed)
-    else:
-        solid, coverage = voxels.resolve(summed)
+    solid, coverage = KINDS[source.kind].resolve(summed, options)
     if not solid.any():
         raise UserError(f"{shown(source.path)} leaves no voxel: {why_empty(summed, options, dropped)}")
     rgba = np.concatenate([sums.mean_srgb(summed), coverage[:, None]], axis=1)

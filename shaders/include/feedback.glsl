@@ -8,7 +8,7 @@ layout(std430, binding = 4) coherent buffer Stamps { uint stamps[]; };  // [slot
 layout(std430, binding = 5) coherent buffer Asked { uint asked[]; };    // [slot] one bit per child octant
 layout(std430, binding = 6) coherent buffer Feedback {  // its head: atlas.layout.FEEDBACK
     uint n_groups, one_y, one_z;  // of the dispatch that clears
-    uint n_touched, n_requests, n_requests_lost, n_unresolved, pad;
+    uint n_touched, n_requests, n_requests_lost, n_unresolved, pad;  // unresolved: pixels, not shadow rays
     Request requests[MAX_REQUESTS];
     uint touched_slots[];
 };
@@ -53,14 +53,12 @@ void request(uint slot, uint octant, int wanted_level, float error) {
 }
 
 void report(Hit hit, Trail trail, float cone) {
-    int status = hit_status(hit);
     if (trail.passed != NO_SLOT) stamp(trail.passed);
-    if (status == HIT_NONE) return;
-    if (status == HIT_UNRESOLVED) { atomicAdd(n_unresolved, 1u); return; }
+    if (!is_hit(hit)) return;
     ivec3 local = hit_voxel(hit) & (CHUNK - 1);
     touch(hit.slot, local);
     // A loop that runs once: software rasterisers run the body of an `if` for every lane, whatever its
     // condition, but leave a loop that no lane enters.
-    for (bool misses = status == HIT_COARSE; misses; misses = false)
+    for (bool misses = hit_status(hit) == HIT_COARSE; misses; misses = false)
         request(hit.slot, octant_of_voxel(local), trail.wanted, float(1 << hit_level(hit)) / max(cone * hit.t, 1.0));
 }

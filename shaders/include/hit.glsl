@@ -9,6 +9,7 @@ struct Hit {
 };
 
 int hit_status(Hit hit) { return int(hit.info & 3u); }
+bool is_hit(Hit hit) { return hit_status(hit) == HIT_VOXEL || hit_status(hit) == HIT_COARSE; }
 int hit_level(Hit hit) { return int(hit.info >> HIT_LEVEL_SHIFT & 31u); }
 int hit_face(Hit hit) { return int(hit.info >> HIT_FACE_SHIFT & 7u); }
 int hit_steps(Hit hit) { return int(hit.info >> HIT_STEPS_SHIFT); }

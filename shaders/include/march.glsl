@@ -27,7 +27,7 @@ const int COARSEN_STEPS = 1 << 12;  // past this many steps a ray may end one le
 // floor(log2(v)) by the exponent of a float: cheaper than findMSB in software, and negative below 1.
 int log2_floor(float v) { return (floatBitsToInt(v) >> 23) - 127; }
 
-Hit no_hit(int steps) { return Hit(0, 0, 0, -1.0, 0u, uint(HIT_NONE | steps << HIT_STEPS_SHIFT)); }
+Hit no_hit(int status, int steps) { return Hit(0, 0, 0, -1.0, 0u, uint(status | steps << HIT_STEPS_SHIFT)); }
 
 // Rays from the eye need not walk down from the root: the slots of the chunks that hold the eye, from
 // level u_start_level upwards, are the same for all of them.
@@ -69,7 +69,7 @@ Hit march(Ray ray, bool from_eye, inout Trail trail) {
     vec3 enter = (vec3(begin - eye) - frac) * inverse;
     vec3 leave = (vec3(end - eye) - frac) * inverse;
     float t = max(max(enter.x, max(enter.y, enter.z)), 0.0);
-    if (t >= min(leave.x, min(leave.y, leave.z))) return no_hit(0);
+    if (t >= min(leave.x, min(leave.y, leave.z))) return no_hit(HIT_NONE, 0);
     ivec3 stepped = ivec3(equal(enter, vec3(t)));
     if (t == 0.0) stepped = ivec3(0);
     ivec3 p = clamp(t == 0.0 ? eye : ivec3(floor(frac + speed * t)) + eye, begin, end - 1);
@@ -87,6 +87,7 @@ Hit march(Ray ray, bool from_eye, inout Trail trail) {
         slot = stack[level];
     }
     int steps = 0;
+    int nothing = HIT_NONE;  // what it means if nothing is found
     bool found = false;
     bool fine_enough = false;
     bool inside = true;
@@ -95,6 +96,7 @@ Hit march(Ray ray, bool from_eye, inout Trail trail) {
         ivec3 q = p ^ mirror;
         while (level > u_root_level) {
             uint entry = root_entry(q >> (CHUNK_BITS + u_root_level));
+            if (entry == ENTRY_NONE) nothing = HIT_UNRESOLVED;
             if ((entry & ENTRY_RESIDENT) == 0u) break;
             level = u_root_level;
             slot = entry & ENTRY_SLOT_MASK;
@@ -143,7 +145,7 @@ Hit march(Ray ray, bool from_eye, inout Trail trail) {
         slot = stack[min(level, u_root_level)];
         if (steps > COARSEN_STEPS) level_min = max(level_min, steps / COARSEN_STEPS);
     } while (inside);
-    if (!found) return no_hit(steps);
+    if (!found) return no_hit(nothing, steps);
 
     trail.wanted = max(ray.level_min, log2_floor(ray.cone * t));
     int axis = stepped.y + 2 * stepped.z;

@@ -244,3 +244,19 @@ def test_a_changed_mask_bit_is_noticed(gl, probes, rng, monkeypatch, file, right
     rays = rays_from(origins[:5000], directions[:5000], probe.corner)
     with pytest.raises(AssertionError):
         assert compare(probe, rays) >= AGREE
+
+
+def test_a_ray_that_meets_the_unknown_and_finds_nothing_is_unresolved(gl):
+    """The counter can count: without root chunks every ray that meets one is a hole, and no other ray is."""
+    rng = np.random.default_rng(5)
+    voxels = terrain((-300, -200, -20))
+    probe = make_probe(gl, voxels, keep=lambda ids: ids >> np.uint64(60) < 5)
+    assert probe.scene.n_resident == 0
+    origins, directions = CASES["random"](rng, voxels)
+    rays = rays_from(origins[:2000], directions[:2000], probe.corner)
+    status = probe.march(rays)["info"] & 3
+    assert set(np.unique(status)) == {layout.HIT_NONE, layout.HIT_UNRESOLVED}
+    assert probe.scene.pool.read_feedback().n_unresolved == (status == layout.HIT_UNRESOLVED).sum()
+    root = probe.scene.root
+    probe.scene.pool.publish(probe.scene.residency.publish_empty(root.ids))
+    assert (probe.march(rays)["info"] & 3 == layout.HIT_NONE).all(), "what is known to be empty is passed"

@@ -55,8 +55,8 @@ def test_what_exceeds_the_budget_is_drawn_coarser(gl, folder):
     _, fine, _ = draw(gl, whole)
     _, coarse, report = draw(gl, small)
     assert small.n_resident == 60
-    hit = frame.status(fine) != layout.HIT_NONE
-    assert (frame.status(coarse)[hit] != layout.HIT_NONE).all(), "no hole where the whole world has none"
+    hit = frame.is_hit(fine)
+    assert frame.is_hit(coarse)[hit].all(), "no hole where the whole world has none"
     assert (frame.level(coarse)[hit] >= frame.level(fine)[hit]).all()
     assert len(report.feedback.requests) > 0
     assert report.feedback.n_unresolved == 0

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from gates import wait_until
 from small_worlds import POSES, VOXEL_M, WORLDS
 from voxtide.app import frame
 from voxtide.app.camera import Pose, look
@@ -121,7 +122,7 @@ def assert_no_hole(hits, truth):
 
 def test_the_views_show_something_at_many_levels(stage):
     for _, picture, hits in stage.truth:
-        assert (frame.status(hits) != layout.HIT_NONE).mean() > 0.02
+        assert frame.is_hit(hits).mean() > 0.02
         assert len(np.unique(picture.reshape(-1, 4), axis=0)) > 60
     assert len(np.unique(np.concatenate([frame.level(h).ravel() for _, _, h in stage.truth]))) >= 2
 
@@ -212,4 +213,28 @@ def test_a_damaged_chunk_is_told_once_and_all_else_is_as_it_was(gl, stage, tmp_p
     assert len({(e.file, e.chunk) for e in told}) == len(told), "each is told once"
     assert {(e.file, e.chunk) for e in told} <= {(e.file, e.chunk) for e in told_whole}
     whole.release()
+    scene.release()
+
+
+def test_a_damaged_root_chunk_is_a_hole_that_is_counted_until_it_is_mended(gl, stage, tmp_path, monkeypatch):
+    """It has no parent to be drawn instead: rays say so, and it comes when the file is good."""
+    monkeypatch.setattr("voxtide.streamer.streamer.RETRY_S", 0.05)
+    broken = tmp_path / "broken.vxt"
+    shutil.copytree(stage.world.path, broken)
+    top = [r for r in stage.world.regions if r.level == stage.whole.root.level]
+    for record in top:
+        (broken / record.key).write_bytes(b"\0" * record.n_bytes)
+    told = []
+    scene = stream(gl, open_world(broken), stage.n_chunks * BYTES_PER_SLOT, RAM, told.append)
+    truth = stage.truth[0]
+    status = frame.status(stage.draw(scene, truth[0])[2])
+    n_holes = int((status == layout.HIT_UNRESOLVED).sum())
+    assert n_holes == (status != layout.HIT_NONE).sum() >= frame.is_hit(truth[2]).sum()
+    report = stage.settle(scene, truth[0])[0]
+    assert report.feedback.n_unresolved == n_holes and len(told) == len(top)
+    for record in top:
+        shutil.copy(stage.world.path / record.key, broken / record.key)
+    wait_until(lambda: stage.draw(scene, truth[0])[0].feedback.n_unresolved == 0)
+    assert_same(stage.settle(scene, truth[0]), truth)
+    assert len(told) == len(top)
     scene.release()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from gates import Gated, Memory, wait_until
 from voxtide.atlas.address import chunk_id, chunk_of_id
+from voxtide.atlas.id_map import IdMap
 from voxtide.streamer.descent import children, octants
 from voxtide.streamer.errors import WorldError
 from voxtide.streamer.loader import CHAIN, CLOSE_S, STEP, STUCK_S, Journey, Loader, Resident, Wanted
@@ -33,7 +34,9 @@ def loader_of(source, n_threads=2, ram_bytes=0, on_bad=None):
 
 def wish(ids, sight=FAR, n_room=0, journey=None, resident=NONE, coming=NONE[0]):
     ids = np.array(ids, np.uint64)
-    held = Resident(resident[0], np.arange(resident[0].size), resident[1])
+    table = IdMap()
+    table.add(resident[0], np.arange(resident[0].size))
+    held = Resident(table.now, resident[1])
     return Wanted(ids, sight, held, coming, n_room, journey or Journey(sight, sight, NONE))
 
 

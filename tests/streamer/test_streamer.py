@@ -8,69 +8,16 @@ import pytest
 from bench.bench_main_thread import Walk, crowded
 from bench.crowd import Crowd
 from gates import Gated, Memory, wait_until
-from imagined import around, feedback
+from imagined import around
+from streamed import HERE, RAM, THERE, Clock, Film, open_film
 from voxtide.atlas import layout
 from voxtide.atlas.address import chunk_id, chunk_of_id, parent
 from voxtide.streamer.chunk_state import LEGAL, ChunkState
 from voxtide.streamer.stores import FailingFiles, HungFiles, LocalFiles, SlowFiles
-from voxtide.streamer.streamer import MAX_PINNED, PINNED_SHARE, RETRY_S, Budgets, Streamer
+from voxtide.streamer.streamer import MAX_PINNED, PINNED_SHARE, RETRY_S, Streamer
+from voxtide.streamer.upload_budget import Budgets
 from voxtide.streamer.world import open_world
 from worlds import make_world, surface
-
-RAM = 1 << 24
-HERE, THERE = around(-100, 40, 30), around(200, -150, 20)
-
-
-class Clock:
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
-class Film:
-    """Frames of one streamer; its entries are copied by the updates' writes, as the GPU's are."""
-
-    def __init__(self, streamer):
-        self.streamer, self.frame = streamer, 0
-        self.entries = streamer.residency.table.entries.copy()
-        self.held = {}  # slot -> packed
-        self.apply(streamer.pin())
-        self.said = np.empty(0, np.uint32), np.empty(0, layout.REQUEST), 0
-
-    def apply(self, update):
-        self.entries[update.withdraw[:, 0]] = update.withdraw[:, 1]
-        assert len(update.slots) == len(update.packed) == len(set(update.slots.tolist()))
-        self.held |= dict(zip(update.slots.tolist(), update.packed, strict=True))
-        self.entries[update.publish[:, 0]] = update.publish[:, 1]
-        np.testing.assert_array_equal(self.entries, self.streamer.residency.table.entries)
-
-    def draw(self, sight):
-        """One frame. -> its update; rays of the frame before are heard, as on a GPU"""
-        self.frame += 1
-        update = self.streamer.update(*self.said, sight, self.frame)
-        self.apply(update)
-        self.said = *feedback(self.streamer.residency, sight), self.frame
-        return update
-
-    @property
-    def n_missing(self):
-        return len(self.said[1])
-
-    def settle(self, sight, ok=lambda film: film.n_missing == 0):
-        def settled():
-            self.draw(sight)
-            return ok(self) and self.streamer.is_idle
-
-        wait_until(settled)
-
-
-def open_film(source, n_slots=None, ram_bytes=RAM, clock=time.monotonic, on_bad=None, **budgets):
-    n_slots = n_slots or len(source.chunks)
-    return Film(
-        Streamer(source, Budgets(n_slots, ram_bytes, **budgets), on_bad or (lambda error: None), clock=clock)
-    )
 
 
 @pytest.fixture(scope="module")
@@ -141,34 +88,6 @@ def test_below_the_working_set_it_comes_to_rest(memory):
     assert film.n_missing > 0
     np.testing.assert_array_equal(film.streamer.residency.resident_ids, before[0])
     assert film.streamer.n_evicted == before[1]
-    film.streamer.close()
-
-
-@pytest.mark.parametrize("what", ["chunks", "bytes"])
-def test_a_frame_takes_no_more_than_its_upload_budget(memory, what):
-    most = 40 if what == "chunks" else 20 * max(map(len, memory.chunks.values()))
-    film = open_film(memory, **{f"upload_{what}_per_frame": most})
-    updates = []
-
-    def settled():
-        updates.append(film.draw(HERE))
-        return film.n_missing == 0 and film.streamer.is_idle
-
-    wait_until(settled)
-    film.streamer.close()
-    taken = [len(u.packed) if what == "chunks" else u.n_bytes for u in updates]
-    assert 0.9 * most < max(taken) <= most, "what comes is cut where the budget ends"
-    assert all(u.n_bytes == sum(map(len, u.packed)) for u in updates)
-
-
-def test_one_chunk_larger_than_the_budget_comes_in_alone(memory):
-    film = open_film(memory, upload_bytes_per_frame=1)
-    update = None
-    for _ in range(40):
-        update = film.draw(HERE)
-        assert len(update.packed) <= 1
-        time.sleep(0.001)
-    assert film.streamer.n_loaded - film.streamer._pins[0].size > 20
     film.streamer.close()
 
 
@@ -355,3 +274,24 @@ def test_the_books_are_right_at_a_hundred_thousand_chunks(source):
     below = level < residency.table.root.level
     assert (residency.table.chunks.find(chunk_id(level[below] + 1, parent(at[below]))) >= 0).all()
     assert (residency.owners[residency.table.chunks.slots] == ids).all()
+
+
+def test_a_root_chunk_that_fails_is_asked_for_again_and_pinned_when_it_comes(memory):
+    clock, told = Clock(), []
+    failing = FailsNow(memory)
+    failing.fails = True
+    film = open_film(failing, len(memory.chunks), clock=clock, on_bad=told.append)
+    assert film.streamer.residency.n_resident == 0
+    for _ in range(5):
+        film.draw(HERE)
+    failing.fails = False
+    clock.now += RETRY_S + 0.1
+    film.settle(HERE, lambda film: film.streamer.residency.n_resident > 0)
+    film.settle(HERE)
+    assert len(told) == 1
+    residency = film.streamer.residency
+    there = [i for i in memory.root.ids.tolist() if i in memory.chunks]
+    assert residency._pinned[residency.table.chunks.find(np.array(there, np.uint64))].all()
+    empty = [e for e in residency.table.entries[: memory.root.n_chunks] if e == layout.ENTRY_EMPTY]
+    assert len(empty) == memory.root.n_chunks - len(there)
+    film.streamer.close()

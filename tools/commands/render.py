@@ -24,7 +24,7 @@ import numpy as np
 from ...app import frame, path_file
 from ...app.camera import IPD_M, Pose
 from ...app.paths import CameraPath
-from ...atlas.layout import HIT_NONE, PASSES
+from ...atlas.layout import PASSES
 from ...streamer.chunk_source import ChunkSource
 from .. import film, progress
 from ..errors import UserError, shown
@@ -112,7 +112,7 @@ def _picture(args: argparse.Namespace, size: tuple[int, int], projection: str, h
         shot = place.shoot(pose, args.fov, *how)
         n_resident = place.scene.n_resident
         _write(args.out, args.name, shot, place)
-    hit_fraction = float((frame.status(shot.hits) != HIT_NONE).mean())
+    hit_fraction = float(frame.is_hit(shot.hits).mean())
     march_ms = shot.report.march_ms
     facts = {
         "pose": [round(v, 6) for v in astuple(pose)],

@@ -14,7 +14,7 @@ thrash    stands still with room for 100, 50, 25 and 10 % of the chunks that the
           coarse_pixel_fraction is of the last third of the frames, and settles says that it swings by
           less than 2 points there; coarse_over_time is sampled from the first frame to the last.
 
-unresolved_pixels counts rays that gave up, over all frames; it is 0 or something is broken. --cold forgets
+unresolved_pixels counts holes over all frames: it is 0, or a root chunk could not be read. --cold forgets
 the RAM tier and the kernel's cache of the world's files before each jump; elsewhere before each run.
 """
 

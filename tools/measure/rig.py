@@ -16,7 +16,7 @@ from ...app.render.renderer import Light, Renderer, light_of
 from ...app.render.ring import NO_FEEDBACK, Feedback
 from ...app.render.timers import Timers
 from ...app.scene import Scene, stream
-from ...atlas.layout import HIT_COARSE, HIT_NONE, HIT_UNRESOLVED
+from ...atlas.layout import HIT_COARSE, HIT_UNRESOLVED
 from ...streamer.chunk_source import OnBad
 from ...streamer.streamer import Streamer
 from ..errors import UserError
@@ -107,7 +107,7 @@ class Rig:
     def _record(self, view: View, report: frame.FrameReport, began: float, ended: float) -> FrameRecord:
         hits = self.renderer.read_hits(view)
         status = frame.status(hits)
-        levels = frame.level(hits[status != HIT_NONE])
+        levels = frame.level(hits[frame.is_hit(hits)])
         update, heard = report.update, report.feedback.frame > 0
         assert update is not None
         self.heard = report.feedback if heard else self.heard

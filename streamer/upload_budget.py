@@ -1,0 +1,78 @@
+"""How much comes in per frame: a budget in bytes, in chunks and in milliseconds, and what it leaves waiting.
+
+Milliseconds cannot be known before they are spent, so they are turned into chunks by what chunks took lately.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .loader import Arrivals
+
+FEW = 16  # frames with fewer chunks say little of what one costs
+LEAST = 32  # chunks that come in whatever they cost, or a slow machine would never see its world
+WEIGHT = 0.1  # of the newest frame in the mean
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """Three memories and a rate, each on its own."""
+
+    n_slots: int  # VRAM
+    ram_bytes: int
+    upload_bytes_per_frame: int = 8 << 20
+    upload_chunks_per_frame: int = 512  # about 1.2 ms of the main thread's books
+    upload_ms_per_frame: float = 4.0  # of the main thread: books, packing, and handing it to the driver
+
+
+class Cost:
+    """What a chunk costs the main thread, milliseconds: a running mean."""
+
+    __slots__ = ("ms_per_chunk",)
+
+    def __init__(self) -> None:
+        self.ms_per_chunk = 0.0  # not known yet
+
+    def spent(self, n_chunks: int, ms: float) -> None:
+        """A frame's chunks took so long, all in all."""
+        if n_chunks >= FEW:
+            weight = WEIGHT if self.ms_per_chunk else 1.0
+            self.ms_per_chunk += weight * (ms / n_chunks - self.ms_per_chunk)
+
+    def n_chunks(self, budgets: Budgets) -> int:
+        """How many chunks a frame may take."""
+        if not self.ms_per_chunk:
+            return budgets.upload_chunks_per_frame
+        affordable = max(LEAST, int(budgets.upload_ms_per_frame / self.ms_per_chunk))
+        return min(budgets.upload_chunks_per_frame, affordable)
+
+
+def within(waiting: list[Arrivals], n_bytes: int, n_chunks: int) -> tuple[list[Arrivals], list[Arrivals]]:
+    """Cut what waits into what comes in now, asked before predicted, and the rest.
+
+    One chunk comes in even if it alone exceeds the budget.
+    """
+    now: list[Arrivals] = []
+    ordered = sorted(waiting, key=lambda a: not a.asked)
+    for i, arrivals in enumerate(ordered):
+        ends = np.cumsum(arrivals.sizes)
+        n = min(int(np.searchsorted(ends, n_bytes, side="right")), n_chunks)
+        if n < len(arrivals.packed):
+            n = n if now else max(n, 1)
+            return [*now, _part(arrivals, 0, n)], [_part(arrivals, n, None), *ordered[i + 1 :]]
+        n_bytes, n_chunks = n_bytes - int(arrivals.sizes.sum()), n_chunks - n
+        now.append(arrivals)
+    return now, []
+
+
+def _part(arrivals: Arrivals, start: int, stop: int | None) -> Arrivals:
+    """A slice of what came; what is empty goes with the first."""
+    part = slice(start, stop)
+    return replace(
+        arrivals,
+        ids=arrivals.ids[part],
+        packed=arrivals.packed[part],
+        octants=arrivals.octants[part],
+        sizes=arrivals.sizes[part],
+        empty=arrivals.empty if start == 0 else arrivals.empty[:0],
+    )

@@ -1,0 +1,68 @@
+"""What comes in per frame keeps to its budgets: bytes, chunks, milliseconds."""
+
+import time
+
+import pytest
+from gates import Memory, wait_until
+from streamed import HERE, open_film
+from voxtide.streamer.upload_budget import FEW, LEAST, Budgets, Cost
+from worlds import surface
+
+
+@pytest.fixture(scope="module")
+def memory():
+    return Memory(*surface(4000, 300))
+
+
+@pytest.mark.parametrize("what", ["chunks", "bytes"])
+def test_a_frame_takes_no_more_than_its_upload_budget(memory, what):
+    most = 40 if what == "chunks" else 20 * max(map(len, memory.chunks.values()))
+    film = open_film(memory, **{f"upload_{what}_per_frame": most})
+    updates = []
+
+    def settled():
+        updates.append(film.draw(HERE))
+        return film.n_missing == 0 and film.streamer.is_idle
+
+    wait_until(settled)
+    film.streamer.close()
+    taken = [len(u.packed) if what == "chunks" else u.n_bytes for u in updates]
+    assert 0.9 * most < max(taken) <= most, "what comes is cut where the budget ends"
+    assert all(u.n_bytes == sum(map(len, u.packed)) for u in updates)
+
+
+def test_a_frame_takes_no_more_chunks_than_its_milliseconds_buy(memory):
+    """What chunks took lately says how many more may come: 0.1 ms each, 4 ms a frame."""
+    film = open_film(memory, upload_ms_per_frame=4.0)
+    n_taken = []
+
+    def settled():
+        update = film.draw(HERE)
+        film.streamer.spent(update, 0.1 * len(update.packed))
+        n_taken.append(len(update.packed))
+        return film.n_missing == 0 and film.streamer.is_idle
+
+    wait_until(settled)
+    film.streamer.close()
+    first = next(i for i, n in enumerate(n_taken) if n >= FEW)
+    assert max(n_taken[first + 1 :]) == 40
+
+
+@pytest.mark.parametrize(("ms_per_chunk", "n"), [(0.0, 500), (0.001, 500), (0.02, 200), (1.0, LEAST)])
+def test_milliseconds_become_chunks(ms_per_chunk, n):
+    cost, budgets = Cost(), Budgets(1, 1, upload_chunks_per_frame=500, upload_ms_per_frame=4.0)
+    for _ in range(3):
+        cost.spent(100, 100 * ms_per_chunk)
+        cost.spent(FEW - 1, 1e9)
+    assert cost.n_chunks(budgets) == n
+
+
+def test_one_chunk_larger_than_the_budget_comes_in_alone(memory):
+    film = open_film(memory, upload_bytes_per_frame=1)
+    update = None
+    for _ in range(40):
+        update = film.draw(HERE)
+        assert len(update.packed) <= 1
+        time.sleep(0.001)
+    assert film.streamer.n_loaded - film.streamer._pins[0].size > 20
+    film.streamer.close()
