@@ -34,6 +34,11 @@ class Camera:
         out: F64 = x[None, :, None] * self.axes[0] + y[:, None, None] * self.axes[1] + self.axes[2]
         return out
 
+    def finer(self, n: int) -> "Camera":
+        """The same view with n x n pixels in place of each."""
+        (w, h), (fx, fy), (cx, cy) = self.size, self.focal, self.centre
+        return replace(self, size=(w * n, h * n), focal=(fx * n, fy * n), centre=(cx * n, cy * n))
+
     def ray_lengths(self) -> F64:
         """Distance along a pixel's ray for a distance of 1 along the forward axis. [h, w]"""
         return np.asarray(np.linalg.norm(self.directions(), axis=-1))

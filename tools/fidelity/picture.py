@@ -33,3 +33,13 @@ class Picture:
         full = self.rgb / np.maximum(self.alpha, np.float32(1e-6))[..., None]
         mask = self.covered
         return Picture(full * mask[..., None], mask.astype(np.float32), self.depth_m)
+
+    def coarser(self, n: int) -> "Picture":
+        """n x n pixels become one: colour and alpha their mean, depth the nearer median (where half is there)."""
+        if n == 1:
+            return self
+        h, w = (side // n for side in self.alpha.shape)
+        rgb = self.rgb.reshape(h, n, w, n, 3).mean((1, 3), dtype=np.float64)
+        alpha = self.alpha.reshape(h, n, w, n).mean((1, 3), dtype=np.float64)
+        depth = np.sort(self.depth_m.reshape(h, n, w, n).swapaxes(1, 2).reshape(h, w, n * n), axis=-1)
+        return Picture(rgb.astype(np.float32), alpha.astype(np.float32), depth[..., (n * n - 1) // 2])

@@ -183,3 +183,16 @@ def _pairs(
         if on.size:
             depth = z + slope_u * du + slope_v * dv
             yield pixel.take(on), gaussian.take(on), np.minimum(alpha.take(on), MAX_ALPHA), depth.take(on)
+
+
+def facts(splats: Splats, placement: Placement) -> dict[str, float]:
+    """What a report says of a scene: how much of it is smaller than a voxel, or faint. Shares of its Gaussians."""
+    if not len(splats):
+        return {}
+    sigma = np.linalg.norm(splats.axes_m.astype(np.float64), axis=2) / placement.voxel_size_m
+    longest = sigma.max(1)
+    return {
+        "median_longest_sigma_voxels": float(np.median(longest)),
+        "narrower_than_a_voxel": float((2 * longest < 1).mean()),  # one sigma to either side
+        "opacity_below_half": float((splats.opacity < 0.5).mean()),
+    }

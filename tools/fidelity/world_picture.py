@@ -3,7 +3,6 @@
 import numpy as np
 
 from ...app import frame
-from ...atlas.layout import HIT_NONE
 from ..errors import UserError
 from ..shot import Studio
 from .cameras import Camera, view_of
@@ -17,6 +16,6 @@ def draw(place: Studio, camera: Camera) -> Picture:
     except ValueError as error:
         raise UserError(str(error)) from None
     rgba, hits, _ = place.draw(view, "albedo")
-    alpha = (frame.status(hits) != HIT_NONE).astype(np.float32)
+    alpha = frame.is_hit(hits).astype(np.float32)
     rgb = rgba[..., :3] / np.float32(255)
     return Picture(rgb * alpha[..., None], alpha, frame.depth_m(hits, place.scene.voxel_size_m))
