@@ -57,7 +57,7 @@ def draw_streamed(
     4. march; 5. shade, whose rays to the sun ask too; 6. send the feedback on its way, and clear it
     """
     assert scene.streamer is not None, "this scene is not streamed"
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.thread_time()
     feedback = scene.pool.ring.pop() or NO_FEEDBACK
     touched, requests, said = feedback.touched_slots, feedback.requests, feedback.frame
     update = scene.streamer.update(touched, requests, said, sight_of(view), scene.pool.frame)
@@ -65,7 +65,7 @@ def draw_streamed(
     with _timed(timers, "upload"):
         scene.apply(update)
     applied = time.perf_counter()
-    scene.streamer.spent(update, (applied - start) * 1e3)
+    scene.streamer.spent(update, (time.thread_time() - cpu_start) * 1e3)
     with _timed(timers, "march"):
         march_ms = renderer.march(scene.pool, view, scene.start_of(view))
     with _timed(timers, "shade"):

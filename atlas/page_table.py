@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .address import chunk_id, chunk_of_id, octant_of_chunk, parent
+from .address import chunk_id, chunk_of_id
+from .family import level_of_id, octant_of_id, parent_id
 from .id_map import NOWHERE, IdMap
 from .layout import CHUNK, CHUNK_BITS, ENTRY_EMPTY, ENTRY_NONE, ENTRY_RESIDENT, MIN_PINNED_LEVEL
 
@@ -67,30 +68,29 @@ class PageTable:
         self.chunks = IdMap()  # resident ones
         self.entries: U32 = np.full(root.n_chunks + 8 * n_slots, ENTRY_NONE, np.uint32)
 
-    def addresses(self, ids: U64) -> tuple[I64, I64]:
+    def addresses(self, ids: U64) -> I64:
         """Where the entries of these chunks lie: in the root grid, or in their parent's eight.
 
-        [N] uint64 -> (address [N], slot of the parent [N]), int64; the slot is NOWHERE in the root grid,
-        and the address NOWHERE for a chunk that has no place: its parent is not resident, or it is
+        [N] uint64 -> [N] int64, NOWHERE for a chunk that has no place: its parent is not resident, or it is
         outside the root grid.
         """
-        level, chunk = chunk_of_id(ids)
-        cell = chunk - self.root.origin
+        level = level_of_id(ids)
+        slots = self.chunks.find(parent_id(ids))
+        at = np.where(slots == NOWHERE, NOWHERE, self.root.n_chunks + slots * 8 + octant_of_id(ids))
+        high = np.flatnonzero(level >= self.root.level)
+        if high.size:  # above the root no chunk has a place
+            at[high] = np.where(level[high] == self.root.level, self._at_root(ids[high]), NOWHERE)
+        return at
+
+    def _at_root(self, ids: U64) -> I64:
+        cell = chunk_of_id(ids)[1] - self.root.origin
         inside = ((cell >= 0) & (cell < self.root.size)).all(axis=-1)
         nx, ny, _ = self.root.size
-        at_root = np.where(inside, cell[:, 0] + nx * (cell[:, 1] + ny * cell[:, 2]), NOWHERE)
-        below = level < self.root.level
-        # Above the root no chunk has a parent; the level is held down only to keep the id in range.
-        slots = self.chunks.find(chunk_id(np.minimum(level + 1, self.root.level), parent(chunk)))
-        slots = np.where(below, slots, NOWHERE)
-        in_parent = np.where(
-            slots == NOWHERE, NOWHERE, self.root.n_chunks + slots * 8 + octant_of_chunk(chunk)
-        )
-        return np.where(level == self.root.level, at_root, in_parent), slots
+        return np.where(inside, cell[:, 0] + nx * (cell[:, 1] + ny * cell[:, 2]), NOWHERE)
 
     def is_reachable(self, ids: U64) -> NDArray[np.bool_]:
         """Whether these chunks have a place: in the root grid, or below a resident parent. [N] -> [N]"""
-        return np.asarray(self.addresses(ids)[0] != NOWHERE)
+        return np.asarray(self.addresses(ids) != NOWHERE)
 
     def publish(self, ids: U64, slots: I64) -> U32:
         """Make filled slots reachable. Parents must be resident or in the same call.
@@ -99,11 +99,11 @@ class PageTable:
         AssertionError if a chunk is resident already, or has no place.
         """
         self.chunks.add(ids, slots)
-        return self._write(self.addresses(ids)[0], slots.astype(np.uint32) | np.uint32(ENTRY_RESIDENT))
+        return self._write(self.addresses(ids), slots.astype(np.uint32) | np.uint32(ENTRY_RESIDENT))
 
     def publish_empty(self, ids: U64) -> U32:
         """Tell that chunks hold no voxel, although their parents' voxels said they might. -> writes"""
-        return self._write(self.addresses(ids)[0], np.full(ids.size, ENTRY_EMPTY, np.uint32))
+        return self._write(self.addresses(ids), np.full(ids.size, ENTRY_EMPTY, np.uint32))
 
     def withdraw(self, ids: U64, at: I64) -> tuple[U32, I64]:
         """Make chunks unreachable, before their slots are reused. Children must be gone already.

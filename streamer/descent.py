@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.address import chunk_id, chunk_of_id
+from ..atlas.address import chunk_of_id
 from ..atlas.chunk import Packed
+from ..atlas.family import child_id, level_of_id
 from ..atlas.layout import MASK_BYTES
 from .view import Sight, error
 
@@ -14,8 +15,6 @@ I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 F64 = NDArray[np.float64]
-
-_OCTANT = np.array([[x, y, z] for z in (0, 1) for y in (0, 1) for x in (0, 1)])  # x lowest
 
 
 def present(packed: Sequence[Packed | None]) -> tuple[I64, list[Packed]]:
@@ -36,11 +35,10 @@ def octants(packed: Sequence[Packed]) -> U8:
 
 def children(ids: U64, octant_bits: U8) -> U64:
     """The children that exist. [N] uint64, [N] uint8 -> [M] uint64, in the order of their parents"""
-    level, chunk = chunk_of_id(ids)
-    deep = level > 0
+    deep = level_of_id(ids) > 0
     held = np.unpackbits(octant_bits[deep, None], axis=1, bitorder="little").astype(bool)
     parent, octant = np.nonzero(held)
-    return chunk_id(level[deep][parent] - 1, chunk[deep][parent] * 2 + _OCTANT[octant])
+    return child_id(ids[deep][parent], octant)
 
 
 def wanted(ids: U64, sight: Sight) -> tuple[U64, F64]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.address import chunk_id, chunk_of_id, parent
+from ..atlas.family import child_id, level_of_id, parent_id
 from ..atlas.id_map import NOWHERE
 from ..atlas.page_table import PageTable, RootGrid
 from ..atlas.slots import SlotPool
@@ -99,9 +99,7 @@ class Residency:
         A slot may have got another owner since that frame: what its rays said is then void.
         """
         keep = self.slots.taken[slots] & (self._since[slots] <= frame)
-        level, chunk = chunk_of_id(self.slots.owner[slots[keep]])
-        octant = octants[keep].astype(np.int64)[:, None] >> np.arange(3) & 1
-        ids = chunk_id(level - 1, chunk * 2 + octant)
+        ids = child_id(self.slots.owner[slots[keep]], octants[keep])
         missing: U64 = ids[self.table.chunks.find(ids) == NOWHERE]
         return missing
 
@@ -152,12 +150,13 @@ class Residency:
         return self.table.publish_empty(ids[self.table.is_reachable(ids)])
 
     def _offer(self, ids: U64) -> "_Offer":
-        level, chunk = chunk_of_id(ids)
+        level = level_of_id(ids)
         root = self.table.root
-        cell = chunk - root.origin
-        in_root = (level == root.level) & ((cell >= 0) & (cell < root.size)).all(axis=1)
-        parents = chunk_id(np.minimum(level + 1, root.level), parent(chunk))
+        parents = parent_id(ids)
         slots = np.where(level < root.level, self.table.chunks.find(parents), NOWHERE)
+        in_root = level == root.level
+        if in_root.any():
+            in_root[in_root] = self.table.is_reachable(ids[in_root])
         return _Offer(ids, level, parents, slots, in_root)
 
     def _may_go(self, slots: I64 | slice = _ALL) -> NDArray[np.bool_]:

@@ -161,9 +161,9 @@ class Streamer:
             return ChunkState.QUEUED
         return ChunkState.IN_RAM if chunk in self.ram else ChunkState.ABSENT
 
-    def spent(self, update: Update, ms: float) -> None:
-        """To decide on an update and to hand it to the GPU took so long: the next ones are cut to the budget."""
-        self._cost.spent(len(update.packed), ms)
+    def spent(self, update: Update, cpu_ms: float) -> None:
+        """To decide on an update and to hand it over took so long: later ones are cut to the budget."""
+        self._cost.spent(len(update.packed), cpu_ms)
 
     @property
     def is_idle(self) -> bool:

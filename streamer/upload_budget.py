@@ -9,9 +9,9 @@ import numpy as np
 
 from .loader import Arrivals
 
-FEW = 16  # frames with fewer chunks say little of what one costs
-LEAST = 32  # chunks that come in whatever they cost, or a slow machine would never see its world
-WEIGHT = 0.1  # of the newest frame in the mean
+FEW = 16  # frames with fewer chunks tell what a frame costs that brings none
+LEAST = 128  # chunks that come in whatever they cost, or a slow machine would never see its world
+WEIGHT = 0.1  # of the newest frame in the means
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,30 +21,38 @@ class Budgets:
     n_slots: int  # VRAM
     ram_bytes: int
     upload_bytes_per_frame: int = 8 << 20
-    upload_chunks_per_frame: int = 512  # about 1.2 ms of the main thread's books
-    upload_ms_per_frame: float = 4.0  # of the main thread: books, packing, and handing it to the driver
+    upload_chunks_per_frame: int = 1024  # about 1.5 ms of the main thread's books
+    upload_ms_per_frame: float = 4.0  # of the main thread's CPU: books, packing, handing over to the driver
 
 
 class Cost:
-    """What a chunk costs the main thread, milliseconds: a running mean."""
+    """What frames cost the main thread, and what each chunk adds: running means, milliseconds of its CPU.
 
-    __slots__ = ("ms_per_chunk",)
+    Of the clock on the wall it would be what other processes and the driver take, which fewer chunks do not
+    make less: on a busy machine a budget of that kind shrinks until nothing comes in any more (tried).
+    """
+
+    __slots__ = ("ms_per_chunk", "ms_per_frame")
 
     def __init__(self) -> None:
-        self.ms_per_chunk = 0.0  # not known yet
+        self.ms_per_frame = self.ms_per_chunk = 0.0
 
-    def spent(self, n_chunks: int, ms: float) -> None:
-        """A frame's chunks took so long, all in all."""
-        if n_chunks >= FEW:
+    def spent(self, n_chunks: int, cpu_ms: float) -> None:
+        """A frame that brought so many chunks took so long, all in all."""
+        if n_chunks < FEW:
+            self.ms_per_frame += WEIGHT * (cpu_ms - self.ms_per_frame)
+        else:
+            one = max(cpu_ms - self.ms_per_frame, 0.0) / n_chunks
             weight = WEIGHT if self.ms_per_chunk else 1.0
-            self.ms_per_chunk += weight * (ms / n_chunks - self.ms_per_chunk)
+            self.ms_per_chunk += weight * (one - self.ms_per_chunk)
 
     def n_chunks(self, budgets: Budgets) -> int:
         """How many chunks a frame may take."""
-        if not self.ms_per_chunk:
+        left_ms = budgets.upload_ms_per_frame - self.ms_per_frame
+        if left_ms >= self.ms_per_chunk * budgets.upload_chunks_per_frame:
             return budgets.upload_chunks_per_frame
-        affordable = max(LEAST, int(budgets.upload_ms_per_frame / self.ms_per_chunk))
-        return min(budgets.upload_chunks_per_frame, affordable)
+        affordable = int(left_ms / self.ms_per_chunk) if self.ms_per_chunk else 0
+        return min(max(affordable, LEAST), budgets.upload_chunks_per_frame)
 
 
 def within(waiting: list[Arrivals], n_bytes: int, n_chunks: int) -> tuple[list[Arrivals], list[Arrivals]]:

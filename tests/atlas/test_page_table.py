@@ -26,7 +26,7 @@ def walk(table, level, chunk):
 
 
 def withdraw(table, ids):
-    return table.withdraw(ids, table.addresses(ids)[0])
+    return table.withdraw(ids, table.addresses(ids))
 
 
 @pytest.fixture

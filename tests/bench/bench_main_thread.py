@@ -107,7 +107,7 @@ def run(streamer, n_frames, pace_s, profile=None):
         ms.append(((time.perf_counter() - start) * 1e3, (time.thread_time() - cpu) * 1e3))
         if profile:
             profile.disable()
-        streamer.spent(update, ms[-1][0])
+        streamer.spent(update, ms[-1][1])
         waiting = walk.step(frame)
         time.sleep(pace_s)
     return np.array(ms), streamer.n_loaded
