@@ -21,7 +21,7 @@ PREFIX = "procedural:"
 DEFAULT_SIZE_KM, DEFAULT_SEED = 0.2, 1
 ONLY_SCENES = {  # what only the voxeliser reads, and its defaults
     "up": "auto", "scale": None, "at": (0.0, 0.0, 0.0), "bounds": None,
-    "threshold": 0.5, "min_opacity": 0.1, "max_scale": None,
+    "threshold": 0.5, "min_opacity": 0.1, "max_scale": None, "report": None,
 }  # fmt: skip
 
 
@@ -74,6 +74,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size-km", type=arguments.positive, metavar="KM", help="edge of its square (default 0.2)"
     )
     made.add_argument("--seed", type=arguments.natural, metavar="N", help="which island (default 1)")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="then compare the world with the scene, and write report.md, report.json and sheet.png there",
+    )
     parser.add_argument("-f", "--overwrite", action="store_true", help="replace the world that is there")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -81,8 +87,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from .. import progress
 
+    if args.report:
+        _check_report(args)
     with progress.shown(silent=args.json) as show:
         report = _procedural(args, show) if str(args.source).startswith(PREFIX) else _scene(args, show)
+        if args.report:
+            _compare(args, show)
     if args.json:
         print(json.dumps(asdict(report)))
         return 0
@@ -93,6 +103,29 @@ def run(args: argparse.Namespace) -> int:
     if any(report.dropped.values()):
         print("  left out: " + ", ".join(f"{n:,} {why}" for why, n in report.dropped.items() if n))
     return 0
+
+
+def _check_report(args: argparse.Namespace) -> None:
+    """UserError, before a long bake, if its report cannot be made."""
+    from ..fidelity.references import check
+    from ..sources import open_source
+
+    if args.report.exists() and not args.report.is_dir():
+        raise UserError(f"--report {args.report} is a file: name a folder")
+    if not str(args.source).startswith(PREFIX):
+        check(open_source(args.source))
+
+
+def _compare(args: argparse.Namespace, show: Progress) -> None:
+    """Say how faithful the new world is."""
+    from ...streamer.world import open_world
+    from ..fidelity import report
+    from ..fidelity.compare import compare
+    from ..sources import open_source
+    from .compare import DEFAULT_SIZE, DEFAULT_VIEWS
+
+    found = compare(open_world(args.out), open_source(args.source), DEFAULT_VIEWS, DEFAULT_SIZE, progress=show)
+    report.write(args.report, found, args.out.name)
 
 
 def _procedural(args: argparse.Namespace, show: Progress) -> BakeReport:

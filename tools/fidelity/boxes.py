@@ -51,10 +51,10 @@ def gather(batches: Iterable[Points | Voxels], placement: Placement) -> Boxes:
     return Boxes(np.concatenate(low), np.concatenate(high), np.concatenate(colours))
 
 
-def pixels_of(corners: F64, camera: Camera) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which pixels a convex thing with these corners may cover. Corners [N, K, 3] metres -> first, last [N, 2].
+def pixels_of(corners: F64, camera: Camera) -> tuple[NDArray[np.int64], NDArray[np.int64], F64]:
+    """Which pixels convex things may cover, and how far ahead their nearest corner is.
 
-    last < first: none. What reaches behind the eye may be anywhere.
+    Corners [N, K, 3] metres -> first, last [N, 2], metres [N]. last < first: none. What reaches behind the eye may be anywhere.
     """
     at = (corners - camera.eye_m) @ camera.axes.T
     z = at[..., 2]
@@ -65,7 +65,7 @@ def pixels_of(corners: F64, camera: Camera) -> tuple[NDArray[np.int64], NDArray[
     first = np.where(behind[:, None], 0, np.ceil(uv.min(1) - 0.5)).clip(0, end + 1)
     last = np.where(behind[:, None], end, np.floor(uv.max(1) - 0.5)).clip(-1, end)
     last[(z <= _TINY).all(1)] = -1
-    return first.astype(np.int64), last.astype(np.int64)
+    return first.astype(np.int64), last.astype(np.int64), z.min(1)
 
 
 def draw(boxes: Boxes, camera: Camera) -> Picture:
@@ -76,17 +76,23 @@ def draw(boxes: Boxes, camera: Camera) -> Picture:
     inverse = 1 / np.where(np.abs(rays) < _TINY, _TINY, rays)
     pick = np.array(np.meshgrid((0, 1), (0, 1), (0, 1))).reshape(3, -1).T.astype(bool)
     corners = np.where(pick, boxes.high_m[:, None], boxes.low_m[:, None])
-    first, last = pixels_of(corners, camera)
-    size = np.maximum(last - first + 1, 0)
-    low, high = boxes.low_m - camera.eye_m, boxes.high_m - camera.eye_m
+    first, last, ahead = pixels_of(corners, camera)
+    # Nearest first, so that most of what is hidden is known to be before its rays are met with it.
+    order = np.argsort(ahead, kind="stable")
+    order = order[(last[order] >= first[order]).all(1)]
+    first, size = first[order], (last - first)[order] + 1
+    low, high, ahead = boxes.low_m[order] - camera.eye_m, boxes.high_m[order] - camera.eye_m, ahead[order]
     for box, local in runs.slices(size.prod(1), PAIRS):
-        row, column = np.divmod(local, size[box, 0])
-        pixel = (first[box, 1] + row) * width + first[box, 0] + column
+        row, column = np.divmod(local, size[:, 0].take(box))
+        pixel = (first[:, 1].take(box) + row) * width + first[:, 0].take(box) + column
+        still = np.flatnonzero(ahead.take(box) < depth.take(pixel))
+        box, pixel = box.take(still), pixel.take(still)
         by = inverse[pixel]
         a, b = low[box] * by, high[box] * by
         enter, leave = np.minimum(a, b).max(1), np.maximum(a, b).min(1)
         nearest(depth, owner, pixel, np.maximum(enter, 0), box, (enter <= leave) & (leave > 0))
     hit = np.isfinite(depth)
+    owner = order[owner] if len(order) else owner
     rgb = np.where(hit[:, None], boxes.rgb[owner] / np.float32(255), 0) if len(boxes) else np.zeros((hit.size, 3))
     return opaque_picture(rgb, hit, depth, camera)
 

@@ -31,9 +31,14 @@ class Reference:
 
 
 def open_reference(source: Source, placement: Placement, n_views: int) -> Reference:
+    """UserError for a source that cannot be drawn."""
+    check(source)
+    return REFERENCES[source.kind](source, placement, n_views)
+
+
+def check(source: Source) -> None:
     """UserError for a kind that cannot be drawn, or for too many items."""
-    row = REFERENCES.get(source.kind)
-    if row is None:
+    if source.kind not in REFERENCES:
         raise UserError(
             f"{shown(source.path)}: {source.kind} cannot be compared yet; {', '.join(sorted(REFERENCES))} can"
         )
@@ -42,7 +47,6 @@ def open_reference(source: Source, placement: Placement, n_views: int) -> Refere
             f"{shown(source.path)} holds {source.n_items:,} items, and a comparison holds all of them: "
             f"{MAX_ITEMS:,} is the limit"
         )
-    return row(source, placement, n_views)
 
 
 def _gaussians(source: Source, placement: Placement, n_views: int) -> Reference:
