@@ -158,7 +158,7 @@ def resolve(
     solid, coverage = KINDS[source.kind].resolve(summed, options)
     if not solid.any():
         raise UserError(f"{shown(source.path)} leaves no voxel: {why_empty(summed, options, dropped)}")
-    rgba = np.concatenate([sums.mean_srgb(summed), coverage[:, None]], axis=1)
+    rgba = np.concatenate([KINDS[source.kind].colour(summed), coverage[:, None]], axis=1)
     return summed.voxels[solid].astype(np.int64), rgba[solid]
 
 

@@ -15,14 +15,15 @@ def placed(meta: WorldMeta, source: Source) -> tuple[Placement, BakeOptions, str
 
     The world's source of the same file name, else its only one of the same kind. UserError if there is none.
     """
-    told = [s for s in meta.sources if s.get("kind") == source.kind and isinstance(s.get("options"), dict)]
+    told = [s for s in meta.sources if isinstance(s.get("options"), dict)]
     same = [s for s in told if s.get("file") == source.path.name]
-    if not same and len(told) != 1:
+    alike = [s for s in told if s.get("kind") == source.kind]
+    if not same and len(alike) != 1:
         known = ", ".join(shown(str(s.get("file", "?"))) for s in meta.sources) or "nothing that it names"
         raise UserError(
             f"{shown(source.path)}: the world was baked from {known}: name that file, so that it can be placed"
         )
-    entry = (same or told)[0]
+    entry = (same or alike)[0]
     try:
         options = checked(options_of(entry["options"]), source)
     except (TypeError, ValueError) as error:

@@ -3,6 +3,7 @@
     survey(batches, source, placement, options)   one look before the work -> what its voxelise wants
 voxelise(batch, placement, limits)            -> (sums to be merged, items left out by reason)
 resolve(sums, options)                        -> (solid [M] bool, coverage [M] uint8 >= 1)
+colour(sums)                                  -> the colours [M, 3] uint8 sRGB
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ from ..bake_options import BakeOptions
 from ..sources.source import Gaussians, Points, Source, Voxels
 from . import gaussians, points, survey, voxels
 from .placement import Placement
-from .sums import Sums
+from .sums import Sums, mean_srgb
 
 Batches = Callable[[], Iterable[Any]]  # the source's batches, as often as wanted
 Dropped = dict[str, int]
@@ -31,6 +32,7 @@ class Kind:
     voxelise: Callable[[Any, Placement, Any], tuple[Iterable[Sums], Dropped]]
     resolve: Callable[[Sums, BakeOptions], Solid]
     looks_first: bool = False  # its survey reads the batches
+    colour: Callable[[Sums], NDArray[np.uint8]] = mean_srgb
 
 
 def _no_survey(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
@@ -71,6 +73,7 @@ KINDS: dict[str, Kind] = {
         _voxelise_gaussians,
         lambda summed, options: gaussians.resolve(summed, options.threshold),
         looks_first=True,
+        colour=gaussians.mean_srgb,
     ),
     "points": Kind(_no_survey, _voxelise_points, lambda summed, options: points.resolve(summed)),
     "voxels": Kind(_survey_voxels, _voxelise_voxels, lambda summed, options: voxels.resolve(summed)),
