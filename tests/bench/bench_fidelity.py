@@ -1,7 +1,7 @@
 """How faithful baked splats are, as JSON: python tests/bench/bench_fidelity.py [SCENE] [--views N] [--voxel-size M]
 
-Bakes a scene of Gaussians at a voxel of half a pixel (the median over the scene's middle as the cameras see it),
-compares it with the exact splatter, and does the same with the baseline: only the voxels that hold the
+Bakes a scene of Gaussians at a voxel of half a pixel (the median over what the cameras see of it), compares it
+with the exact splatter, and does the same with the baseline: only the voxels that hold the
 Gaussians' centres. --report DIR keeps both reports and sheets.
 """
 
@@ -17,21 +17,23 @@ from voxtide.streamer.world import open_world
 from voxtide.tools.bake import BakeOptions, bake
 from voxtide.tools.bake_options import checked, place
 from voxtide.tools.fidelity import baseline, report, splats
-from voxtide.tools.fidelity.cameras import around
+from voxtide.tools.fidelity.cameras import Camera, around
 from voxtide.tools.fidelity.compare import Comparison, compare, overall
 from voxtide.tools.shot import body
 from voxtide.tools.sources import Source, open_source
 
 
-def half_a_pixel_m(source: Source, n_views: int, size: tuple[int, int], folder: Path) -> float:
-    """The voxel size, rounded to three digits, at which a voxel is half a pixel: the median over the views."""
-    coarse = BakeOptions(voxel_size_m=0.05)
+def cameras_of(
+    source: Source, n_views: int, size: tuple[int, int], folder: Path
+) -> tuple[tuple[Camera, ...], float]:
+    """Cameras around the scene, and half a pixel in metres, to three digits: the median over what they see."""
+    coarse = BakeOptions(voxel_size_m=0.02)
     bake(source, folder / "coarse.vxt", coarse)
-    scene = splats.gather(source.batches(1 << 17), place(source, checked(coarse, source)))
-    middle = np.median(scene.mean_m, axis=0)
     cameras = around(*body(open_world(folder / "coarse.vxt")), n_views, size, 0)
-    pixel_m = [float((middle - c.eye_m) @ c.axes[2] / c.focal[1]) for c in cameras]
-    return float(f"{np.median(pixel_m) / 2:.3g}")
+    scene = splats.gather(source.batches(1 << 17), place(source, checked(coarse, source)))
+    seen = [(splats.draw(scene, c), c) for c in cameras]
+    pixels_m = [(p.depth_m / c.ray_lengths() / c.focal[1])[np.isfinite(p.depth_m)] for p, c in seen]
+    return tuple(cameras), float(f"{np.median(np.concatenate(pixels_m)) / 2:.3g}")
 
 
 def figures(found: Comparison, began: float) -> dict:
@@ -46,13 +48,15 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=16)
     parser.add_argument("--width", type=int, default=320)
     parser.add_argument("--voxel-size", type=float)
+    parser.add_argument("--threshold", type=float, default=0.5)
     parser.add_argument("--report", type=Path)
     asked = parser.parse_args()
     source, size = open_source(Path(asked.scene)), (asked.width, asked.width * 9 // 16)
     out: dict = {"scene": Path(asked.scene).name, "views": asked.views, "size": list(size)}
     with tempfile.TemporaryDirectory() as folder:
-        voxel_m = asked.voxel_size or half_a_pixel_m(source, asked.views, size, Path(folder))
-        options = BakeOptions(voxel_size_m=voxel_m)
+        cameras, half_m = cameras_of(source, asked.views, size, Path(folder))
+        voxel_m = asked.voxel_size or half_m
+        options = BakeOptions(voxel_size_m=voxel_m, threshold=asked.threshold)
         out["voxel_size_m"] = voxel_m
         known = checked(options, source)
         kinds = {
@@ -63,7 +67,7 @@ def main() -> None:
             done = bake(of, Path(folder) / f"{name}.vxt", how)
             began = time.perf_counter()
             world = open_world(Path(folder) / f"{name}.vxt")
-            found = compare(world, source, asked.views, size)
+            found = compare(world, source, asked.views, size, cameras=cameras)
             out[name] = {"voxels": done.voxels, **figures(found, began)}
             if asked.report:
                 report.write(asked.report / name, found, f"{name}.vxt")

@@ -47,14 +47,18 @@ def compare(
     n_views: int,
     size: tuple[int, int],
     seed: int = 0,
+    cameras: tuple[Camera, ...] = (),
     on_bad: OnBad = lambda error: None,
     progress: Progress = lambda stage, done, total: None,
 ) -> Comparison:
-    """Draw a world and its source from n cameras. UserError: the source is not the world's, or is too large."""
+    """Draw a world and its source from n cameras around the world, or from those given, all of one size.
+
+    UserError: the source is not the world's, or is too large.
+    """
     placement, options, baked_from = placed(world.meta, source)
     progress("read", 0, source.n_items)
     reference = open_reference(source, placement, n_views)
-    cameras = reference.cameras or tuple(around(*body(world), n_views, size, seed))
+    cameras = reference.cameras or cameras or tuple(around(*body(world), n_views, size, seed))
     size = cameras[0].size
     views = []
     with studio(world, (size[0] * RAYS, size[1] * RAYS), on_bad=on_bad) as place:
