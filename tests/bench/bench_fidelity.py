@@ -1,8 +1,8 @@
-"""How faithful baked splats are, as JSON: python tests/bench/bench_fidelity.py [SCENE] [--views N] [--voxel-size M]
+"""How faithful baked splats are, as JSON: python tests/bench/bench_fidelity.py [SCENE] [--views N]
 
-Bakes a scene of Gaussians at a voxel of half a pixel (the median over what the cameras see of it), compares it
-with the exact splatter, and does the same with the baseline: only the voxels that hold the
-Gaussians' centres. --report DIR keeps both reports and sheets.
+Bakes a scene of Gaussians at a voxel of half a pixel (the median over what the cameras see), compares it with
+the exact splatter, and does the same with the baseline: only the voxels that hold the Gaussians' centres.
+Both are seen by the same cameras. --report DIR keeps both reports and sheets.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from voxtide.tools.sources import Source, open_source
 def cameras_of(
     source: Source, n_views: int, size: tuple[int, int], folder: Path
 ) -> tuple[tuple[Camera, ...], float]:
-    """Cameras around the scene, and half a pixel in metres, to three digits: the median over what they see."""
+    """Cameras around the scene, and half a pixel in metres: the median over what they see."""
     coarse = BakeOptions(voxel_size_m=0.02)
     bake(source, folder / "coarse.vxt", coarse)
     cameras = around(*body(open_world(folder / "coarse.vxt")), n_views, size, 0)

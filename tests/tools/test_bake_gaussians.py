@@ -38,7 +38,9 @@ def twin(batch, low, high):
         batch.positions, batch.scales, batch.rotations, batch.opacities, strict=True
     ):
         along = np.abs((centre - mean) @ matrix(q))
-        distance = (np.maximum(along - 0.5, 0) / np.maximum(sigma, 1 / 1024)) ** 2
+        distance = along**2 / (sigma.astype(np.float64) ** 2 + 1.1**2)
+        thin = np.argmin(sigma)
+        distance[..., thin] = (np.maximum(along[..., thin] - 0.5, 0) / max(sigma[thin], 1 / 1024)) ** 2
         exponent = distance.sum(-1)
         exponent[tuple(np.floor(mean).astype(int) - low)] = 0
         alpha = opacity * np.exp(-np.minimum(exponent, 99) / 2)
@@ -68,7 +70,7 @@ def test_depths_agree_with_the_twin(rng):
     assert np.abs(got - expected).max() < 0.01
     assert ((got > 0) != (expected > 0)).mean() < 1e-4
     solid = 1 - np.exp(-expected) >= 0.5
-    assert (solid != (got >= -np.log(0.5))).mean() < 1e-4 and solid.sum() > 500
+    assert (solid != (got >= -np.log(0.5))).mean() < 1e-4 and solid.sum() > 300
 
 
 def test_an_isotropic_gaussian_is_the_ball_of_the_formula():
@@ -76,8 +78,10 @@ def test_an_isotropic_gaussian_is_the_ball_of_the_formula():
     voxels = solid_voxels(bakery.gaussians([0.5, 0.5, 0.5], sigma, opacity))
     radius = sigma * np.sqrt(2 * np.log(opacity / 0.5)) + 0.5  # along an axis
     assert voxels.max() == int(radius) and voxels.min() == -int(radius)
-    reach = np.maximum(np.abs(np.stack(np.meshgrid(*[np.arange(-6, 7)] * 3), -1)).reshape(-1, 3) - 0.5, 0)
-    inside = (reach**2).sum(1) <= 2 * sigma**2 * np.log(opacity / 0.5)
+    at = np.abs(np.stack(np.meshgrid(*[np.arange(-6, 7)] * 3, indexing="ij"), -1)).reshape(-1, 3)
+    wide = sigma**2 + 1.1**2
+    q = (np.maximum(at[:, 0] - 0.5, 0) / sigma) ** 2 + (at[:, 1] ** 2 + at[:, 2] ** 2) / wide
+    inside = q <= 2 * np.log(opacity / 0.5)
     assert len(voxels) == inside.sum()
 
 

@@ -16,7 +16,7 @@ def picture(rgb, alpha=None, depth=1.0):
 
 
 def direct_ssim(a, b):
-    """Wang et al. 2004, equation 13, window by window: weighted means, variances and covariance about them."""
+    """Wang et al. 2004, equation 13, window by window: weighted moments about the weighted means."""
     at = np.arange(-5, 6)
     weight = np.exp(-(at[:, None] ** 2 + at[None] ** 2) / (2 * 1.5**2))
     weight /= weight.sum()

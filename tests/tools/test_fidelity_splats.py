@@ -12,8 +12,8 @@ from voxtide.tools.voxelise.placement import ROTATION_OF_UP, Placement
 UNIT = Placement(voxel_size_m=1.0)
 
 
-def camera(size=(24, 16), pose=Pose(0, 0, 0, 90, 0), fov=60.0):  # looks along +y; right is +x, down is -z
-    return cameras.posed(pose, size, fov)
+def camera(size=(24, 16), fov=60.0):  # looks along +y; right is +x, down is -z
+    return cameras.posed(Pose(0, 0, 0, 90, 0), size, fov)
 
 
 def rotation(quaternion):
@@ -119,7 +119,7 @@ def test_a_camera_may_have_any_axes_and_any_centre(rng):
 
 
 def test_one_splat_is_a_known_bump():
-    """Sigma 0.1 at distance 2 and focal length f: variance (0.1 f / 2)^2 + 0.3 square pixels, in the middle."""
+    """Sigma 0.1 at distance 2 and focal length f: variance (0.1 f / 2)^2 + 0.3 square pixels."""
     cam = camera((33, 33))
     drawn = splats.draw(splats.gather([bakery.gaussians((0, 2, 0), 0.1, 0.8, rgb=(255, 0, 51))], UNIT), cam)
     variance = (0.1 * cam.focal[0] / 2) ** 2 + 0.3

@@ -124,7 +124,9 @@ def _compare(args: argparse.Namespace, show: Progress) -> None:
     from ..sources import open_source
     from .compare import DEFAULT_SIZE, DEFAULT_VIEWS
 
-    found = compare(open_world(args.out), open_source(args.source), DEFAULT_VIEWS, DEFAULT_SIZE, progress=show)
+    found = compare(
+        open_world(args.out), open_source(args.source), DEFAULT_VIEWS, DEFAULT_SIZE, progress=show
+    )
     report.write(args.report, found, args.out.name)
 
 

@@ -1,8 +1,8 @@
 """Tell how faithful a world is to the scene it was baked from.
 
-Both are drawn from the same cameras and compared: PSNR, SSIM, distance, coverage. Splats are drawn by an exact
-splatter, points and voxel files as cubes; the world by Voxtide's renderer, unlit. The cameras stand on all
-sides, framed; another --seed gives others. Where the source lies is read from the world.
+Both are drawn from the same cameras and compared: PSNR, SSIM, distance, coverage. Splats are drawn by an
+exact splatter, points and voxel files as cubes; the world by Voxtide's renderer, unlit. The cameras stand on
+all sides, framed; another --seed gives others. Where the source lies is read from the world.
 
 -o draws a sheet (source, world, difference); --report writes sheet, table and what is lost into a folder.
 docs/fidelity.md says how to read the figures.
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     bad = BadChunks()
     world, source = open_baked(args.world), open_source(args.source)
     with progress.shown(silent=args.json) as show:
-        found = compare(world, source, args.views, args.size, args.seed, bad, show)
+        found = compare(world, source, args.views, args.size, args.seed, on_bad=bad, progress=show)
     if args.out:
         save_picture(args.out, sheet(found), with_alpha=False)
     if args.report:
@@ -67,5 +67,5 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.world}: {len(found.views)} views against {args.source.name}, means over the views")
     for key, (name, digits) in report.NAMES.items():
         value = mean[key]
-        print(f"  {name:44} {'–' if value is None else f'{value:.{digits}f}':>8}")
+        print(f"  {name:44} {'-' if value is None else f'{value:.{digits}f}':>8}")
     return bad.exit_code()

@@ -1,4 +1,4 @@
-"""The baseline that a bake of Gaussians must beat: only the voxel that holds a Gaussian's centre is filled."""
+"""The baseline that a bake of Gaussians must beat: only the voxels that hold their centres are filled."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Points and cells, drawn exactly: every one an opaque cube, every pixel's ray met with every cube it may hit.
+"""Points and cells, drawn exactly: each an opaque cube, each pixel's ray met with every cube it may hit.
 
 A cell of a voxel file is its own cube; a point is a cube as wide as a voxel, the point in its middle.
 """
@@ -34,17 +34,21 @@ class Boxes:
 
 
 def gather(batches: Iterable[Points | Voxels], placement: Placement) -> Boxes:
-    """All points or cells of a source whose middles lie inside the crop, as boxes in the world. 51 bytes each."""
+    """All points or cells whose middles lie inside the crop, as boxes in the world. 51 bytes each."""
     lowest, highest = placement.crop()
     low, high, colours = [np.empty((0, 3))], [np.empty((0, 3))], [np.empty((0, 3), np.uint8)]
+    a: F64
+    b: F64
     for batch in batches:
         if isinstance(batch, Points):
-            middle = to_voxels(batch.positions, placement)
-            a, b, rgb = middle - 0.5, middle + 0.5, batch.rgb
+            at = to_voxels(batch.positions, placement)
+            a, b, rgb = at - 0.5, at + 0.5, batch.rgb
         else:
             ends = [to_voxels((batch.voxels + step).astype(np.float64), placement) for step in (0, 1)]
-            a, b, rgb = np.minimum(*ends), np.maximum(*ends), batch.rgba[:, :3]
-        keep = (((a + b) / 2 >= lowest) & ((a + b) / 2 < highest)).all(1)
+            a, b = np.asarray(np.minimum(*ends)), np.asarray(np.maximum(*ends))
+            rgb = batch.rgba[:, :3]
+        middle = (a + b) / 2
+        keep: NDArray[np.bool_] = ((middle >= lowest) & (middle < highest)).all(1)
         low.append(a[keep] * placement.voxel_size_m)
         high.append(b[keep] * placement.voxel_size_m)
         colours.append(rgb[keep])
@@ -54,7 +58,8 @@ def gather(batches: Iterable[Points | Voxels], placement: Placement) -> Boxes:
 def pixels_of(corners: F64, camera: Camera) -> tuple[NDArray[np.int64], NDArray[np.int64], F64]:
     """Which pixels convex things may cover, and how far ahead their nearest corner is.
 
-    Corners [N, K, 3] metres -> first, last [N, 2], metres [N]. last < first: none. What reaches behind the eye may be anywhere.
+    Corners [N, K, 3] metres -> first, last [N, 2], metres [N]. last < first: none.
+    What reaches behind the eye may be anywhere.
     """
     at = (corners - camera.eye_m) @ camera.axes.T
     z = at[..., 2]
@@ -93,7 +98,11 @@ def draw(boxes: Boxes, camera: Camera) -> Picture:
         nearest(depth, owner, pixel, np.maximum(enter, 0), box, (enter <= leave) & (leave > 0))
     hit = np.isfinite(depth)
     owner = order[owner] if len(order) else owner
-    rgb = np.where(hit[:, None], boxes.rgb[owner] / np.float32(255), 0) if len(boxes) else np.zeros((hit.size, 3))
+    rgb = (
+        np.where(hit[:, None], boxes.rgb[owner] / np.float32(255), 0)
+        if len(boxes)
+        else np.zeros((hit.size, 3))
+    )
     return opaque_picture(rgb, hit, depth, camera)
 
 
@@ -105,16 +114,14 @@ def nearest(
     thing: NDArray[np.int64],
     hit: NDArray[np.bool_],
 ) -> None:
-    """Keep, in depth and owner [n_pixels], the nearest thing that a pixel's ray hits; among equals the first."""
+    """Keep, in depth and owner [n_pixels], the nearest thing that a ray hits; among equals the first."""
     nearer = np.flatnonzero(hit & (t < depth[pixel]))
     order = nearer[np.lexsort((-nearer, -t[nearer]))]  # of repeated places the last assignment stays
     depth[pixel[order]] = t[order]
     owner[pixel[order]] = thing[order]
 
 
-def opaque_picture(
-    rgb: NDArray[np.floating], hit: NDArray[np.bool_], depth: F64, camera: Camera
-) -> Picture:
+def opaque_picture(rgb: NDArray[np.floating], hit: NDArray[np.bool_], depth: F64, camera: Camera) -> Picture:
     """Rows of pixels -> a Picture. depth along the forward axis."""
     width, height = camera.size
     shape = (height, width)

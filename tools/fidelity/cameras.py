@@ -76,7 +76,8 @@ def view_of(camera: Camera, voxel_size_m: float, corner_voxel: NDArray[np.int64]
     """The same camera as the shaders take it. Raises ValueError if the eye is too far from the world."""
     (width, height), (fx, fy), (cx, cy) = camera.size, camera.focal, camera.centre
     right, down, forward = camera.axes
-    pose = Pose(*(float(v) for v in camera.eye_m), 0.0, 0.0)
+    x, y, z = _triple(camera.eye_m)
+    pose = Pose(x, y, z, 0.0, 0.0)
     eye = look(pose, camera.size, FOV_DEG, voxel_size_m, corner_voxel)
     assert PROJECTIONS[eye.projection] == "planar"
     # A centre that is not the picture's middle slants `forward`, so that the pixels' rays are the camera's.

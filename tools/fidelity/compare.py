@@ -19,7 +19,9 @@ from .references import Reference, open_reference
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
 
-RAYS = 2  # rays per pixel edge, of the world: its voxels are hard cubes, and no camera sees with one ray a pixel
+RAYS = (
+    2  # rays per pixel edge, of the world: its voxels are hard cubes, and no camera sees with one ray a pixel
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -43,8 +43,8 @@ def psnr_db(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
 def ssim(a: NDArray[np.floating], b: NDArray[np.floating]) -> float | None:
     """Structural similarity of two pictures [h, w, channels] with values in 0..1.
 
-    Wang, Bovik, Sheikh, Simoncelli 2004: an 11 x 11 Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, windows
-    that lie wholly inside; the mean over windows and channels. None if there is no such window.
+    Wang, Bovik, Sheikh, Simoncelli 2004: an 11 x 11 Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03,
+    windows that lie wholly inside; the mean over windows and channels. None if there is no such window.
     """
     if min(a.shape[:2]) < WINDOW:
         return None

@@ -29,13 +29,13 @@ class Picture:
         return shown
 
     def opaque(self) -> "Picture":
-        """The best that opaque voxels could show of it: covered pixels fully, in their colour; else nothing."""
+        """The best that opaque voxels could show of it: covered pixels fully, in their colour."""
         full = self.rgb / np.maximum(self.alpha, np.float32(1e-6))[..., None]
         mask = self.covered
-        return Picture(full * mask[..., None], mask.astype(np.float32), self.depth_m)
+        return Picture((full * mask[..., None]).astype(np.float32), mask.astype(np.float32), self.depth_m)
 
     def coarser(self, n: int) -> "Picture":
-        """n x n pixels become one: colour and alpha their mean, depth the nearer median (where half is there)."""
+        """n x n pixels become one: colour and alpha their mean, depth the nearer median."""
         if n == 1:
             return self
         h, w = (side // n for side in self.alpha.shape)

@@ -21,7 +21,7 @@ def placed(meta: WorldMeta, source: Source) -> tuple[Placement, BakeOptions, str
     if not same and len(alike) != 1:
         known = ", ".join(shown(str(s.get("file", "?"))) for s in meta.sources) or "nothing that it names"
         raise UserError(
-            f"{shown(source.path)}: the world was baked from {known}: name that file, so that it can be placed"
+            f"{shown(source.path)}: the world was baked from {known}: name that, so that it can be placed"
         )
     entry = (same or alike)[0]
     try:

@@ -43,7 +43,7 @@ def page(told: dict[str, Any]) -> str:
         f"# How faithful {told['world']} is to {told['source']}",
         "",
         f"{told['n_views']} views of {width} x {height} pixels, "
-        f"{'from the frames’ own poses' if told['own_cameras'] else 'on all sides'}; "
+        f"{'from the poses of its frames' if told['own_cameras'] else 'on all sides'}; "
         f"voxels of {told['voxel_size_m']:g} m. Both sides on mid-grey, without light. "
         f"The world: {told['rays_per_pixel']} rays a pixel ({told['gl_renderer']}).",
         "",
@@ -73,7 +73,7 @@ def page(told: dict[str, Any]) -> str:
 def losses(told: dict[str, Any]) -> list[str]:
     """One sentence or two for each thing that voxels do not keep, with its figure."""
     overall, known = told["overall"], told["facts"]
-    out = []
+    voxel, out = _number(overall["voxel_pixels"], 2), []
     if told["kind"] == "gaussians":
         out.append(
             f"Transparency: a voxel is there or not. {_percent(overall['translucent_pixels'])} of what the "
@@ -82,28 +82,31 @@ def losses(told: dict[str, Any]) -> list[str]:
         )
         out.append(_view_dependence(told["notes"]))
         out.append(
-            f"Detail below a voxel: a voxel is {_number(overall['voxel_pixels'], 2)} pixels wide in these views. "
-            f"{_percent(known.get('narrower_than_a_voxel'))} of the Gaussians are narrower than a voxel; their "
-            "colours are mixed, and what little they cover is filled or left out."
+            f"Detail below a voxel: a voxel is {voxel} pixels wide in these views. "
+            f"{_percent(known.get('narrower_than_a_voxel'))} of the Gaussians are narrower than a voxel: "
+            "their colours are mixed, and what little they cover is filled or left out."
         )
         out.append(
             "Blending in depth: a pixel of the source mixes Gaussians in front with those behind, a voxel "
-            f"those inside it. {_percent(known.get('opacity_below_half'))} of the Gaussians are less than half "
-            f"opaque. Those below opacity {told['min_opacity']:g} were left out as floaters; the source shows them."
+            f"those inside it. {_percent(known.get('opacity_below_half'))} are less than half opaque. "
+            f"Those below opacity {told['min_opacity']:g} were left out as floaters; the source shows them."
         )
     elif told["kind"] == "frames":
-        out.append("View dependence: a voxel has one colour; shine, exposure and vignetting differ per frame.")
         out.append(
-            f"Detail below a voxel, {_number(overall['voxel_pixels'], 2)} pixels wide here, and whatever the "
+            "View dependence: a voxel has one colour; shine, exposure and vignetting differ per frame."
+        )
+        out.append(
+            f"Detail below a voxel, {voxel} pixels wide here, and whatever the "
             "poses are off: both blur or shift what frames show sharply."
         )
     else:
         out.append(
-            f"Detail below a voxel, {_number(overall['voxel_pixels'], 2)} pixels wide here: edges become steps, "
-            "and colours within a voxel are mixed."
+            f"Detail below a voxel, {voxel} pixels wide here: edges become steps, and colours are mixed."
         )
     if told["n_sources_of_world"] > 1:
-        out.append(f"The world has {told['n_sources_of_world']} sources; only this one is drawn as the source.")
+        out.append(
+            f"The world has {told['n_sources_of_world']} sources; only this one is drawn as the source."
+        )
     if told["baked_from"] != told["source"]:
         out.append(f"The world was baked from {told['baked_from']}, not from this file.")
     return out
@@ -114,15 +117,15 @@ def _view_dependence(notes: dict[str, Any]) -> str:
     if degree or "harmonics" in notes:
         which = f"spherical harmonics up to degree {degree}" if degree else "spherical harmonics"
         return (
-            f"View dependence: the file has {which}, and a voxel has one colour for all directions. Both sides are "
-            "drawn with degree 0, so these figures do not hold what that costs."
+            f"View dependence: the file has {which}, and a voxel has one colour for all directions. "
+            "Both sides are drawn with degree 0, so these figures do not hold what that costs."
         )
     return "View dependence: the file has none (degree 0), so none is lost."
 
 
 def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
+    return "-" if value is None else f"{value:.1%}"

@@ -88,7 +88,9 @@ def draw(splats: Splats, camera: Camera) -> Picture:
     parts = [
         project(splats, camera, slice(at, at + PROJECTED)) for at in range(0, max(len(splats), 1), PROJECTED)
     ]
-    table, box, rgb = (np.concatenate([getattr(p, n) for p in parts], axis=1) for n in ("table", "box", "rgb"))
+    table, box, rgb = (
+        np.concatenate([getattr(p, n) for p in parts], axis=1) for n in ("table", "box", "rgb")
+    )
     order = np.argsort(table[6], kind="stable")
     flat = Flat(table.take(order, axis=1), box.take(order, axis=1), rgb.take(order, axis=1))
     width, height = camera.size
@@ -134,7 +136,7 @@ def project(splats: Splats, camera: Camera, part: slice) -> Flat:
 
 
 def blend(flat: Flat, tile: tuple[int, int, int, int]) -> tuple[F64, F64, F64]:
-    """Blend what reaches a tile (x0, y0, x1, y1; exclusive) -> rgb [h, w, 3], alpha, z of half opacity [h, w]."""
+    """Blend what reaches a tile (x0, y0, x1, y1; exclusive) -> rgb [h, w, 3], alpha, z of half [h, w]."""
     x0, y0, x1, y1 = tile
     shape = (y1 - y0, x1 - x0)
     n_pixels = shape[0] * shape[1]
@@ -142,7 +144,8 @@ def blend(flat: Flat, tile: tuple[int, int, int, int]) -> tuple[F64, F64, F64]:
     rgb, live = np.zeros((3, n_pixels)), np.ones(n_pixels, bool)
     for pixel, gaussian, alpha, z in _pairs(flat, tile, live):
         order = np.argsort(pixel, kind="stable")  # by pixel; within one still nearest first
-        pixel, gaussian, alpha, z = (a.take(order) for a in (pixel, gaussian, alpha, z))
+        pixel, gaussian = pixel.take(order), gaussian.take(order)
+        alpha, z = alpha.take(order), z.take(order)
         starts = np.flatnonzero(np.diff(pixel.astype(np.int64), prepend=-1))
         n = np.diff(starts, append=pixel.size)
         # What shines through after each: the product of all 1 - alpha of its pixel so far.
@@ -165,7 +168,7 @@ def blend(flat: Flat, tile: tuple[int, int, int, int]) -> tuple[F64, F64, F64]:
 def _pairs(
     flat: Flat, tile: tuple[int, int, int, int], live: NDArray[np.bool_]
 ) -> Iterator[tuple[NDArray[np.uint16], I64, F64, F64]]:
-    """(pixel, Gaussian, alpha, z) where alpha counts and the pixel is live; nearest first, PAIRS at a time."""
+    """(pixel, Gaussian, alpha, z) where alpha counts, of live pixels; nearest first, PAIRS at a time."""
     x0, y0, x1, y1 = tile
     low = np.maximum(flat.box[:2], [[x0], [y0]])
     size = np.minimum(flat.box[2:], [[x1 - 1], [y1 - 1]]) - low + 1
@@ -174,7 +177,8 @@ def _pairs(
         x, y = low[0].take(gaussian) + column, low[1].take(gaussian) + row
         pixel = ((y - y0) * (x1 - x0) + (x - x0)).astype(np.uint16)
         on = np.flatnonzero(live.take(pixel))
-        pixel, gaussian, x, y = (a.take(on) for a in (pixel, gaussian, x, y))
+        pixel, gaussian = pixel.take(on), gaussian.take(on)
+        x, y = x.take(on), y.take(on)
         u, v, xx, xy, yy, opacity, z, slope_u, slope_v = flat.table.take(gaussian, axis=1)
         du, dv = x + 0.5 - u, y + 0.5 - v
         with np.errstate(under="ignore"):
@@ -186,7 +190,7 @@ def _pairs(
 
 
 def facts(splats: Splats, placement: Placement) -> dict[str, float]:
-    """What a report says of a scene: how much of it is smaller than a voxel, or faint. Shares of its Gaussians."""
+    """What a report says of a scene: which shares of its Gaussians are small or faint."""
     if not len(splats):
         return {}
     sigma = np.linalg.norm(splats.axes_m.astype(np.float64), axis=2) / placement.voxel_size_m
