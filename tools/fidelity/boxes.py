@@ -65,7 +65,7 @@ def pixels_of(corners: F64, camera: Camera) -> tuple[NDArray[np.int64], NDArray[
     z = at[..., 2]
     in_front = np.maximum(z, _TINY)
     uv = np.stack([at[..., i] / in_front * camera.focal[i] + camera.centre[i] for i in (0, 1)], axis=-1)
-    behind = (z <= _TINY).any(1)
+    behind = np.asarray((z <= _TINY).any(1))
     end = np.array(camera.size) - 1
     first = np.where(behind[:, None], 0, np.ceil(uv.min(1) - 0.5)).clip(0, end + 1)
     last = np.where(behind[:, None], end, np.floor(uv.max(1) - 0.5)).clip(-1, end)
