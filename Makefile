@@ -2,10 +2,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test check dev bench
+.PHONY: help demo test check dev bench fuzz
 
 PYTHON := .venv/bin/python
 JOBS ?= 2
+FUZZ_S ?= 60
 ROOMS := app assets atlas shaders streamer tools
 
 help: ## print the targets
@@ -33,3 +34,7 @@ dev: ## the editable install, and the links through which type checkers see the 
 bench: ## run tests/bench and write the figures to docs/benchmarks/
 	@tools/setup.sh demo
 	@$(PYTHON) tests/bench/run.py
+
+fuzz: ## mutate real files for every parser, FUZZ_S=60 seconds each, JOBS=2 at a time
+	@tools/setup.sh dev
+	@$(PYTHON) tests/fuzz/run.py --seconds $(FUZZ_S) --jobs $(JOBS)

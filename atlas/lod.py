@@ -59,7 +59,7 @@ def reduce_sparse(voxels: I64, rgba: U8) -> tuple[I64, U8]:
     if voxels.shape[0] == 0:
         return np.empty((0, 3), np.int64), np.empty((0, 4), np.uint8)
 
-    order = _order(voxels)
+    order = sibling_order(voxels)
     parents = voxels[order].astype(np.int64) >> 1
     first = np.flatnonzero(np.append(True, (parents[1:] != parents[:-1]).any(axis=1)))
 
@@ -75,7 +75,7 @@ def reduce_sparse(voxels: I64, rgba: U8) -> tuple[I64, U8]:
     return parents[first], out
 
 
-def _order(voxels: I64) -> NDArray[np.intp]:
+def sibling_order(voxels: I64) -> NDArray[np.intp]:
     """Order that brings siblings together, parents by (z, y, x). ValueError if a voxel occurs twice.
 
     The key is (parent z, y, x, octant) in one integer when the set's extent allows, which is always

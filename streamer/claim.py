@@ -11,6 +11,7 @@ import os
 import re
 from pathlib import Path
 
+from ..atlas import plane
 from . import files
 from .errors import WorldError, quoted
 from .manifest import (
@@ -31,9 +32,10 @@ from .region_file import MAX_REGION_BYTES
 Records = dict[tuple[int, Region], RegionRecord]
 
 _LEVEL, _NUMBER = "(?:[0-9]|1[0-5])", "(?:0|[1-9][0-9]{0,4})"
+_PLANE = f"(?:{'|'.join(plane.NAMES)})"
 _OURS = re.compile(
-    rf"manifest|manifest\.journal|(?:color/(?:{_LEVEL}/)?)?zarr\.json"
-    rf"|color/{_LEVEL}/c/{_NUMBER}/{_NUMBER}/{_NUMBER}/0"
+    rf"manifest|manifest\.journal|(?:(?:color|{_PLANE})/(?:{_LEVEL}/)?)?zarr\.json"
+    rf"|color/{_LEVEL}/c/{_NUMBER}/{_NUMBER}/{_NUMBER}/0|{_PLANE}/{_LEVEL}/c/{_NUMBER}/{_NUMBER}/{_NUMBER}"
 )
 _TEMP = re.compile(r"((?:[^/]+/)*)\.([^/]+)\.[0-9a-f]{16}\.tmp")
 
@@ -65,7 +67,7 @@ def claim(path: Path, bake: BakeParameters, overwrite: bool, resume: bool) -> tu
         if not records:
             os.ftruncate(journal, 0)
         # The manifest goes first: from here on the folder is a bake that has not ended.
-        names = {record.key for record in records.values()} | {JOURNAL_KEY}
+        names = {file.key for record in records.values() for file in record.files} | {JOURNAL_KEY}
         for key, _ in sorted(entries, key=lambda entry: entry[0] != MANIFEST_KEY):
             if key not in names:
                 files.remove_file(path, key)
@@ -144,10 +146,12 @@ def _resume(path: Path, journal: int, bake: BakeParameters) -> Records:
 
 def _is_whole(path: Path, record: RegionRecord) -> bool:
     try:
-        data = files.read_file(path, record.key, MAX_REGION_BYTES, record.n_bytes)
+        return all(
+            digest_of(files.read_file(path, file.key, MAX_REGION_BYTES, file.n_bytes)) == file.digest
+            for file in record.files
+        )
     except WorldError:
         return False
-    return digest_of(data) == record.digest
 
 
 def _remove_empty_folders(path: Path) -> None:

@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atlas import address
+from ..atlas.layout import REGION_CHUNKS
 from . import files, metadata
 from .errors import WorldError
 from .manifest import (
@@ -9,11 +14,15 @@ from .manifest import (
     MANIFEST_KEY,
     MAX_MANIFEST_BYTES,
     Manifest,
+    RegionRecord,
     digest_of,
     parse_journal,
     parse_manifest,
 )
 from .metadata import WorldMeta
+from .region_file import RegionIndex, parse_index
+
+I64 = NDArray[np.int64]
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -55,15 +64,33 @@ def read_listed(path: Path, manifest: Manifest, key: str) -> bytes:
 def check_files(path: Path, manifest: Manifest, meta: WorldMeta) -> list[WorldError]:
     """What is wrong with the zarr.json files below the root and with what the manifest names of them."""
     wrong = []
-    for key in metadata.keys(meta.n_levels):
+    for key in metadata.keys(meta):
         if key == metadata.ROOT_KEY:  # meta was made of it: `read_meta` compared it
             continue
         try:
             metadata.check_file(key, read_listed(path, manifest, key), meta)
         except WorldError as error:
             wrong.append(error)
-    if len(manifest.files) != meta.n_levels + 2:
+    if len(manifest.files) != len(metadata.keys(meta)):
         wrong.append(WorldError(MANIFEST_KEY, f"names {len(manifest.files)} zarr.json files"))
     if any(r.level >= meta.n_levels for r in manifest.regions):
         wrong.append(WorldError(MANIFEST_KEY, f"names a region of a level that is not among {meta.n_levels}"))
+    if any(p.plane not in meta.planes for r in manifest.regions for p in r.planes):
+        wrong.append(WorldError(MANIFEST_KEY, "names a plane that zarr.json does not"))
     return wrong
+
+
+def chunks_of_record(record: RegionRecord, morton: I64) -> I64:
+    """Chunk coordinates (x, y, z) at its level of a region's Morton codes. [C] -> [C, 3] int64."""
+    return address.chunk_of_morton(morton) + np.array(record.region, np.int64) * REGION_CHUNKS
+
+
+def index_of_record(record: RegionRecord, tail: bytes) -> RegionIndex:
+    """A region's parsed index. WorldError if it is damaged or disagrees with the manifest."""
+    try:
+        index = parse_index(tail, record.n_bytes)
+    except ValueError as error:
+        raise WorldError(record.key, str(error)) from None
+    if index.morton.size != record.n_chunks:
+        raise WorldError(record.key, f"{index.morton.size} chunks, the manifest says {record.n_chunks}")
+    return index

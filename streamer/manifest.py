@@ -8,20 +8,24 @@
     voxtide journal 1 <voxel_size_m> <codec> <codec level> <codec library version> <parameters> <crc32c>
     region <level> <x> <y> <z> <bytes> <xxh3-128> <chunks> <voxels> <crc32c of the line before it>
 
+A region with attributes goes on, for each of its planes, with: <plane> <bytes> <xxh3-128> <chunks> <values>.
+So a region is one line whatever it holds, and done when all its files are.
+
 One space between fields, lower-case hex, every line ended by one newline. Each text has exactly
 one spelling: reading writes it again and compares, so that no changed bit goes unseen, be it the case
 of a hex digit. A journal's tail may be torn: it counts up to its first damaged line.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import xxhash
 
+from ..atlas import plane
 from ..atlas.layout import CHUNK_VOXELS, MAX_LEVEL
 from .codec import MIN_STORED_BYTES, crc32c
 from .errors import WorldError, quoted
-from .region_file import INDEX_BYTES, MAX_REGION_BYTES, N_ENTRIES, region_key
+from .region_file import COLOR, INDEX_BYTES, MAX_REGION_BYTES, N_ENTRIES, region_key
 
 MANIFEST_KEY = "manifest"
 JOURNAL_KEY = "manifest.journal"
@@ -41,12 +45,19 @@ class RegionRecord:
     n_bytes: int  # of the file
     digest: str  # xxh3-128 of the file, 32 lower-case hex digits
     n_chunks: int
-    n_voxels: int  # occupied ones, of this level
+    n_voxels: int  # occupied ones, of this level; of a plane: those with a value
+    plane: str = COLOR
+    planes: "tuple[RegionRecord, ...]" = ()  # of a colour region: its attributes, in their order
 
     @property
     def key(self) -> str:
         """The file, below the world's folder."""
-        return region_key(self.level, self.region)
+        return region_key(self.level, self.region, self.plane)
+
+    @property
+    def files(self) -> "tuple[RegionRecord, ...]":
+        """This record and those of its planes: one for each file of the region."""
+        return (self, *self.planes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +104,35 @@ def digest_of(data: bytes) -> str:
 
 def _region_line(record: RegionRecord) -> str:
     x, y, z = record.region
-    counts = f"{record.n_bytes} {record.digest} {record.n_chunks} {record.n_voxels}"
-    return f"region {record.level} {x} {y} {z} {counts}"
+    parts = " ".join(
+        f"{'' if r.plane == COLOR else r.plane + ' '}{r.n_bytes} {r.digest} {r.n_chunks} {r.n_voxels}"
+        for r in record.files
+    )
+    return f"region {record.level} {x} {y} {z} {parts}"
 
 
 def _region_of(line: str) -> RegionRecord:
     """A region line's record. ValueError if a field is not what it must be."""
-    word, level, x, y, z, n_bytes, digest, n_chunks, n_voxels = line.split(" ")
+    word, level, x, y, z, *counts = line.split(" ")
     region = (int(x), int(y), int(z))
-    record = RegionRecord(int(level), region, int(n_bytes), _hex(digest), int(n_chunks), int(n_voxels))
-    if not 0 <= record.level <= MAX_LEVEL:
-        raise ValueError(f"level {record.level}")
-    region_key(record.level, record.region)
+    if not 0 <= int(level) <= MAX_LEVEL:
+        raise ValueError(f"level {int(level)}")
+    region_key(int(level), region)
+    color = _record_of(int(level), region, COLOR, counts[:4])
+    rest = [counts[at : at + 5] for at in range(4, len(counts), 5)]
+    names = [part[0] for part in rest]
+    if names != [name for name in plane.NAMES if name in names]:
+        raise ValueError("planes that do not exist, or not in their order")
+    planes = tuple(_record_of(int(level), region, name, part) for name, *part in rest)
+    record = replace(color, planes=planes) if planes else color
+    if word != "region" or _region_line(record) != line:
+        raise ValueError("not the one way to write it")
+    return record
+
+
+def _record_of(level: int, region: Region, of: str, counts: list[str]) -> RegionRecord:
+    n_bytes, digest, n_chunks, n_voxels = counts
+    record = RegionRecord(level, region, int(n_bytes), _hex(digest), int(n_chunks), int(n_voxels), of)
     if not 1 <= record.n_chunks <= N_ENTRIES:
         raise ValueError(f"{record.n_chunks} chunks in a region")
     least = INDEX_BYTES + record.n_chunks * MIN_STORED_BYTES
@@ -112,8 +140,6 @@ def _region_of(line: str) -> RegionRecord:
         raise ValueError(f"a region of {record.n_bytes} bytes")
     if not record.n_chunks <= record.n_voxels <= record.n_chunks * CHUNK_VOXELS:
         raise ValueError(f"{record.n_voxels} voxels in {record.n_chunks} chunks")
-    if word != "region" or _region_line(record) != line:
-        raise ValueError("not the one way to write it")
     return record
 
 

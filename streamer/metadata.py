@@ -1,4 +1,5 @@
-"""The zarr.json files of a world: one of the root group, one of the group `color`, one per level.
+"""The zarr.json files of a world: one of the root group, one of the group `color`, one per level; and the
+same for each plane of attributes beside it, where a world has some.
 
 Everything but the root's attributes follows from the level and the codec, so reading is comparing:
 a file must hold exactly the bytes this module writes for what it says. That refuses, without a rule
@@ -7,19 +8,23 @@ for each, other zarr versions, shapes, dtypes, codecs, chunk keys, duplicate key
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from ..atlas import entity, plane, stamp
 from ..atlas.layout import CHUNK, MAX_LEVEL, ORIGIN_BITS, REGION
 from .codec import CODECS, CodecName
 from .errors import WorldError, quoted
+from .region_file import COLOR
 
 FORMAT = 1  # of the whole world; a reader refuses any other
 MAX_JSON_BYTES = 1 << 20
 MAX_JSON_DEPTH = 32
 MIN_VOXEL_SIZE_M, MAX_VOXEL_SIZE_M = 1e-6, 1e6
 ROOT_KEY = "zarr.json"
-COLOR_KEY = "color/zarr.json"
+CODEC_NAMES = {COLOR: "voxtide.packed"} | {name: f"voxtide.{name}" for name in plane.NAMES}
 
 Corner = tuple[int, int, int]
 
@@ -34,29 +39,37 @@ class WorldMeta:
     codec: CodecName
     codec_level: int  # what the writer asked of the codec; readers do not need it
     sources: tuple[dict[str, Any], ...]  # provenance and licences, as the bake was given them
+    planes: tuple[str, ...] = ()  # attributes beside the colour, in the order of `atlas.plane.NAMES`
+    entities: dict[int, str] = field(default_factory=dict)  # names of ids in the plane `semantic`
+    now: int = 0  # the stamp of the latest observation in the plane `updated`
 
 
-def array_key(level: int) -> str:
+def array_key(level: int, of: str = COLOR) -> str:
     """The zarr.json of one level."""
-    return f"color/{level}/zarr.json"
+    return f"{of}/{level}/zarr.json"
 
 
-def keys(n_levels: int) -> list[str]:
+def keys(meta: WorldMeta) -> list[str]:
     """Every zarr.json of a world, sorted."""
-    return sorted([ROOT_KEY, COLOR_KEY, *map(array_key, range(n_levels))])
+    groups = (COLOR, *meta.planes)
+    arrays = [array_key(k, of) for of in groups for k in range(meta.n_levels)]
+    return sorted([ROOT_KEY, *(f"{of}/zarr.json" for of in groups), *arrays])
 
 
 def encode_all(meta: WorldMeta) -> dict[str, bytes]:
     """Key -> bytes of every zarr.json. ValueError if the metadata is outside its limits."""
     check(meta)
-    files = {ROOT_KEY: encode_root(meta), COLOR_KEY: _dump(_group({}))}
-    return files | {array_key(k): encode_array(k, meta) for k in range(meta.n_levels)}
+    files = {ROOT_KEY: encode_root(meta)}
+    for of in (COLOR, *meta.planes):
+        files[f"{of}/zarr.json"] = _dump(_group({}))
+        files |= {array_key(k, of): encode_array(k, meta, of) for k in range(meta.n_levels)}
+    return files
 
 
 def encode_root(meta: WorldMeta) -> bytes:
     """The root group's zarr.json."""
     low, high = meta.bounds_voxels
-    attributes = {
+    attributes: dict[str, Any] = {
         "format": FORMAT,
         "voxel_size_m": meta.voxel_size_m,
         "n_levels": meta.n_levels,
@@ -64,11 +77,18 @@ def encode_root(meta: WorldMeta) -> bytes:
         "codec": {"name": meta.codec, "level": meta.codec_level},
         "sources": list(meta.sources),
     }
+    if meta.planes:
+        attributes["planes"] = list(meta.planes)
+    if "semantic" in meta.planes:
+        attributes["entities"] = {str(i): name for i, name in meta.entities.items()}
+    if "updated" in meta.planes:
+        attributes["now"] = meta.now
     return _dump(_group({"voxtide": attributes}))
 
 
-def encode_array(level: int, meta: WorldMeta) -> bytes:
-    """One level's zarr.json: (z, y, x, RGBA) uint8, one shard per region, one inner chunk per chunk."""
+def encode_array(level: int, meta: WorldMeta, of: str = COLOR) -> bytes:
+    """One level's zarr.json: (z, y, x, RGBA) uint8, or (z, y, x) of a plane's type; a shard is a region."""
+    last = [4] if of == COLOR else []  # the fourth axis, RGBA
     edge = 1 << (ORIGIN_BITS + 1 - level)
     compressor = {
         "zstd": {"name": "zstd", "configuration": {"level": meta.codec_level, "checksum": False}},
@@ -77,8 +97,8 @@ def encode_array(level: int, meta: WorldMeta) -> bytes:
     }[meta.codec]
     little = {"name": "bytes", "configuration": {"endian": "little"}}
     sharding = {
-        "chunk_shape": [CHUNK, CHUNK, CHUNK, 4],
-        "codecs": [{"name": "voxtide.packed", "configuration": {}}, compressor, {"name": "crc32c"}],
+        "chunk_shape": [CHUNK, CHUNK, CHUNK, *last],
+        "codecs": [{"name": CODEC_NAMES[of], "configuration": {}}, compressor, {"name": "crc32c"}],
         "index_codecs": [little, {"name": "crc32c"}],
         "index_location": "end",
     }
@@ -86,14 +106,17 @@ def encode_array(level: int, meta: WorldMeta) -> bytes:
         {
             "zarr_format": 3,
             "node_type": "array",
-            "shape": [edge, edge, edge, 4],
-            "data_type": "uint8",
-            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [REGION, REGION, REGION, 4]}},
+            "shape": [edge, edge, edge, *last],
+            "data_type": "uint8" if of == COLOR else np.dtype(plane.DTYPES[of]).name,
+            "chunk_grid": {
+                "name": "regular",
+                "configuration": {"chunk_shape": [REGION, REGION, REGION, *last]},
+            },
             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
             "fill_value": 0,
             "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
             "attributes": {},
-            "dimension_names": ["z", "y", "x", "rgba"],
+            "dimension_names": ["z", "y", "x", *(["rgba"] if last else [])],
             "storage_transformers": [],
         }
     )
@@ -124,10 +147,13 @@ def parse_root(data: bytes) -> WorldMeta:
             codec=attributes["codec"]["name"],
             codec_level=attributes["codec"]["level"],
             sources=tuple(attributes["sources"]),
+            planes=tuple(attributes.get("planes", ())),
+            entities={int(i): name for i, name in attributes.get("entities", {}).items()},
+            now=attributes.get("now", 0),
         )
         check(meta)
         expected = encode_root(meta)
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise WorldError(ROOT_KEY, f"not the root of a Voxtide world: {quoted(str(error))}") from None
     except ValueError as error:
         raise WorldError(ROOT_KEY, str(error)) from None
@@ -195,6 +221,7 @@ def check(meta: WorldMeta) -> None:
     if type(meta.codec_level) is not int or not 1 <= meta.codec_level <= 22:
         raise ValueError(f"codec level {quoted(meta.codec_level)} must be an integer in 1..22")
     _check_bounds(meta.bounds_voxels)
+    _check_planes(meta)
     if (
         not all(type(source) is dict for source in meta.sources)
         or depth(list(meta.sources)) > MAX_JSON_DEPTH - 3
@@ -212,6 +239,20 @@ def _check_bounds(bounds: tuple[Corner, Corner]) -> None:
         raise ValueError(
             f"bounds_voxels {quoted(bounds)} must be two corners in [-{half}, {half}], low first"
         )
+
+
+def _check_planes(meta: WorldMeta) -> None:
+    if meta.planes != tuple(name for name in plane.NAMES if name in meta.planes):
+        raise ValueError(f"planes {quoted(meta.planes)} must be of {', '.join(plane.NAMES)}, in that order")
+    for i, name in meta.entities.items():
+        if type(i) is not int or not 1 <= i < entity.N_IDS or type(name) is not str or not name:
+            raise ValueError(f"entity {quoted(i)} must be a name for an id in 1..{entity.N_IDS - 1}")
+    if meta.entities and "semantic" not in meta.planes:
+        raise ValueError("entities are named, and there is no plane semantic")
+    if type(meta.now) is not int or not 0 <= meta.now <= stamp.CYCLE:
+        raise ValueError(f"now {quoted(meta.now)} must be a stamp in 0..{stamp.CYCLE}")
+    if (meta.now != stamp.NEVER) != ("updated" in meta.planes):
+        raise ValueError("now, the latest stamp, goes with a plane updated")
 
 
 def depth(document: Any) -> int:

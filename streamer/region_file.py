@@ -34,6 +34,7 @@ N_ENTRIES = REGION_CHUNKS**3
 INDEX_BYTES = N_ENTRIES * 16 + CRC_BYTES
 MIN_REGION_BYTES = MIN_STORED_BYTES + INDEX_BYTES
 MAX_REGION_BYTES = N_ENTRIES * MAX_STORED_BYTES + INDEX_BYTES
+COLOR = "color"  # beside it lie the planes of `atlas.plane`, in files of the same form
 ABSENT = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 # _ENTRY_OF_MORTON[code]: place of a chunk in the (z, y, x) index; _MORTON_OF_ENTRY the other way
@@ -55,7 +56,7 @@ def region_offset(level: int) -> int:
     return 1 << (ORIGIN_BITS - level - REGION_BITS)
 
 
-def region_key(level: int, region: tuple[int, int, int]) -> str:
+def region_key(level: int, region: tuple[int, int, int], plane: str = COLOR) -> str:
     """The region's file below the world's folder. ValueError outside the addressable world."""
     if not 0 <= level <= MAX_LEVEL:
         raise ValueError(f"level {level} outside 0..{MAX_LEVEL}")
@@ -63,7 +64,7 @@ def region_key(level: int, region: tuple[int, int, int]) -> str:
     x, y, z = (int(c) + half for c in region)
     if not all(0 <= c < 2 * half for c in (x, y, z)):
         raise ValueError(f"region {tuple(region)} outside [-{half}, {half}) of level {level}")
-    return f"color/{level}/c/{z}/{y}/{x}/0"
+    return f"{plane}/{level}/c/{z}/{y}/{x}" + "/0" * (plane == COLOR)  # color has a fourth axis, RGBA
 
 
 def encode(morton: I64, packed: Sequence[bytes], codec: CodecName) -> bytes:
@@ -75,7 +76,11 @@ def encode(morton: I64, packed: Sequence[bytes], codec: CodecName) -> bytes:
     assert sizes.min() >= MIN_PACKED_BYTES and not (sizes % 4).any()
     assert not wrong_masks(b"".join(packed), np.cumsum(sizes) - sizes, sizes).size, "not packed chunks"
 
-    stored = encode_chunks(packed, codec)
+    return assemble(codes, encode_chunks(packed, codec))
+
+
+def assemble(codes: I64, stored: Sequence[bytes]) -> bytes:
+    """The bytes of a region file out of stored chunks. codes [C] int64 strictly increasing, C >= 1."""
     n_bytes = np.array([len(s) for s in stored], np.int64)
     entries = np.full((N_ENTRIES, 2), ABSENT, "<u8")
     entries[_ENTRY_OF_MORTON[codes], 0] = np.cumsum(n_bytes) - n_bytes

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import files
+from . import files, planes
 from .contents import check_files, read_manifest, read_meta
 from .errors import WorldError, quoted
 from .manifest import JOURNAL_KEY, MANIFEST_KEY, Manifest
@@ -26,7 +26,7 @@ class VerifyReport:
 
     ok: bool
     n_regions: int  # read and whole
-    n_chunks: int  # read and good
+    n_chunks: int  # of colour, read and good
     bad: tuple[BadChunk, ...]
 
 
@@ -52,14 +52,24 @@ def verify(path: Path, progress: Callable[[int], None] | None = None) -> VerifyR
         bad.append(error)  # without it nobody knows the codec, so regions go unread
     else:
         bad += check_files(path, manifest, meta)
-        world = World(path, meta, manifest.regions)
-        for record in manifest.regions:
-            before = len(bad)
-            n_chunks += len(world.read_region(record, bad.append, n_threads=-1).packed)
-            n_regions += len(bad) == before
-            if progress:
-                progress(record.n_bytes)
+        n_regions, n_chunks = scrub(World(path, meta, manifest.regions), bad, progress)
     return VerifyReport(not bad, n_regions, n_chunks, tuple(map(_entry, bad)))
+
+
+def scrub(
+    world: World, bad: list[WorldError], progress: Callable[[int], None] | None = None
+) -> tuple[int, int]:
+    """Read every region and every plane; `bad` gets what is wrong -> (whole regions, good chunks)."""
+    n_regions = n_chunks = 0
+    for record in world.regions:
+        before = len(bad)
+        n_chunks += len(world.read_region(record, bad.append, n_threads=-1).packed)
+        for attribute in record.planes:
+            planes.read_region(world, attribute, bad.append)
+        n_regions += len(bad) == before
+        if progress:
+            progress(sum(file.n_bytes for file in record.files))
+    return n_regions, n_chunks
 
 
 def _entry(error: WorldError) -> BadChunk:
@@ -71,7 +81,12 @@ def _foreign(path: Path, manifest: Manifest) -> list[WorldError]:
 
     A journal beside a manifest counts as named: the bake died after writing one, before removing the other.
     """
-    named = {MANIFEST_KEY, JOURNAL_KEY, *(f.key for f in manifest.files), *(r.key for r in manifest.regions)}
+    named = {
+        MANIFEST_KEY,
+        JOURNAL_KEY,
+        *(f.key for f in manifest.files),
+        *(f.key for r in manifest.regions for f in r.files),
+    }
     bad = []
     try:
         for key, kind in files.walk(path):

@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas import address
+from ..atlas import address, plane
 from ..atlas.chunk import Packed, split, unpack
-from ..atlas.layout import CHUNK, CHUNK_VOXELS, MASK_BYTES, REGION_CHUNKS
-from . import spans
+from ..atlas.layout import CHUNK, CHUNK_VOXELS, MASK_BYTES
+from . import planes, spans
 from .chunk_source import OnBad as OnBad  # app names it by this module
 from .codec import CodecName, decode_chunks
-from .contents import check_files, read_manifest, read_meta
+from .contents import check_files, chunks_of_record, index_of_record, read_manifest, read_meta
 from .errors import WorldError, chunk_name
 from .manifest import RegionRecord, digest_of
 from .metadata import WorldMeta
-from .region_file import INDEX_BYTES, RegionIndex, parse_index, region_key
+from .region_file import INDEX_BYTES, RegionIndex, region_key
 from .stores import LocalFiles, Range, RangeStore
 
 I64 = NDArray[np.int64]
@@ -65,8 +65,8 @@ class World:
         """
         report = on_bad or _raise
         try:
-            data = self._get(record, [(0, record.n_bytes)])[0]
-            index = _index_of(record, data[-INDEX_BYTES:])
+            data = self.get_ranges(record, [(0, record.n_bytes)])[0]
+            index = index_of_record(record, data[-INDEX_BYTES:])
         except WorldError as error:
             report(error)
             return RegionChunks(np.empty((0, 3), np.int64), [])
@@ -75,7 +75,7 @@ class World:
         if not bad and (digest_of(data) != record.digest or n_voxels != record.n_voxels):
             report(WorldError(record.key, "whole, but not the file that the manifest names"))
             return RegionChunks(np.empty((0, 3), np.int64), [])
-        chunks = _chunks_of(record, index.morton)
+        chunks = chunks_of_record(record, index.morton)
         for i, what in sorted(bad.items()):
             report(WorldError(record.key, what, chunk_name(record.level, tuple(chunks[i].tolist()))))
         good = [i for i in range(len(packed)) if i not in bad]
@@ -136,14 +136,29 @@ class World:
         out.view(np.uint32)[:, 0] = colours[chunk_at, address.mask_index(voxels & (CHUNK - 1))]
         return out
 
+    def read_plane(self, name: str, level: int, voxels: I64) -> plane.Values:
+        """An attribute of any voxels of a level: `semantic` entity ids, `updated` stamps of observation.
+
+        [N, 3] int (x, y, z) -> [N] uint32 or uint8, 0 where there is none. WorldError: what must be read is
+        damaged. ValueError for a plane that the world has not, a level or a voxel outside it.
+        """
+        if name not in self.meta.planes:
+            raise ValueError(
+                f"no plane {name!r} here: this world has {', '.join(self.meta.planes) or 'none'}"
+            )
+        self._check_level(level)
+        voxels = np.asarray(voxels, np.int64).reshape(-1, 3)
+        address.check_in_world(voxels, level)
+        return planes.read_values(self, name, level, voxels)
+
     def _check_level(self, level: int) -> None:
         if not 0 <= level < self.meta.n_levels:
             raise ValueError(f"level {level} outside 0..{self.meta.n_levels - 1}")
 
     def _read_index(self, record: RegionRecord) -> RegionIndex:
         """A region's index, from the end of its file. WorldError; cached as `index_of`."""
-        tail = self._get(record, [(record.n_bytes - INDEX_BYTES, INDEX_BYTES)])[0]
-        return _index_of(record, tail)
+        tail = self.get_ranges(record, [(record.n_bytes - INDEX_BYTES, INDEX_BYTES)])[0]
+        return index_of_record(record, tail)
 
     def _read_part(self, record: RegionRecord, members: I64, morton: I64) -> "_Part":
         """Some chunks of a region as they are stored. members [M] go with morton [M], sorted. WorldError."""
@@ -152,9 +167,9 @@ class World:
         if not present.size:
             return _Part([], present, present, present)
         ranges, offsets = spans.merge(index.offsets[place], index.n_bytes[place])
-        return _Part(self._get(record, ranges), members[present], offsets, index.n_bytes[place])
+        return _Part(self.get_ranges(record, ranges), members[present], offsets, index.n_bytes[place])
 
-    def _get(self, record: RegionRecord, ranges: list[Range]) -> list[bytes]:
+    def get_ranges(self, record: RegionRecord, ranges: list[Range]) -> list[bytes]:
         """Ranges of a region's file. WorldError, also when the store breaks its word."""
         data = self.store.get_ranges(record.key, ranges, record.n_bytes)
         if [len(d) for d in data] != [n_bytes for _, n_bytes in ranges]:
@@ -192,21 +207,6 @@ def _raise(error: WorldError) -> None:
 def _triple(coordinate: I64) -> tuple[int, int, int]:
     x, y, z = (int(c) for c in coordinate)
     return x, y, z
-
-
-def _chunks_of(record: RegionRecord, morton: I64) -> I64:
-    return address.chunk_of_morton(morton) + np.array(record.region, np.int64) * REGION_CHUNKS
-
-
-def _index_of(record: RegionRecord, tail: bytes) -> RegionIndex:
-    """A region's parsed index. WorldError if it is damaged or disagrees with the manifest."""
-    try:
-        index = parse_index(tail, record.n_bytes)
-    except ValueError as error:
-        raise WorldError(record.key, str(error)) from None
-    if index.morton.size != record.n_chunks:
-        raise WorldError(record.key, f"{index.morton.size} chunks, the manifest says {record.n_chunks}")
-    return index
 
 
 def open_world(path: Path, store: RangeStore | None = None) -> World:

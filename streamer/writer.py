@@ -11,7 +11,7 @@ version of the codec's library; the journal notes it, and a resume with another 
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +21,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from ..atlas import plane
 from ..atlas.layout import MASK_BYTES
 from . import files, metadata
 from .claim import claim
@@ -37,6 +38,7 @@ from .manifest import (
     encode_manifest,
 )
 from .metadata import Corner, WorldMeta
+from .planes import NO_PLANES, Planes, write_region_files
 from .region_file import encode, region_key
 
 
@@ -47,17 +49,20 @@ def write_region_file(
     morton: NDArray[np.int64],
     packed: Sequence[bytes],
     codec: CodecName,
+    planes: Planes = NO_PLANES,
 ) -> RegionRecord:
-    """Write one region file under a world's folder, and no more: a worker process does this.
+    """Write the file of one region, and those of its planes, and no more: a worker process does this.
 
-    morton [C] int64 sorted codes (address.morton_of_chunk), packed: C chunks, C >= 1. The process that
-    holds the `WorldWriter` then hands the record to its `add`. OSError if the disk refuses.
+    morton [C] int64 sorted codes (address.morton_of_chunk), packed: C chunks, C >= 1; planes: likewise, by
+    name. The process that holds the `WorldWriter` then hands the record to its `add`. OSError if the disk
+    refuses.
     """
     data = encode(morton, packed, codec)
     place = _triple(region)
     files.write_file(path, region_key(level, place), data)
     n_voxels = sum(len(p) - MASK_BYTES for p in packed) // 4
-    return RegionRecord(level, place, len(data), digest_of(data), len(packed), n_voxels)
+    attributes = write_region_files(path, level, place, planes, codec)
+    return RegionRecord(level, place, len(data), digest_of(data), len(packed), n_voxels, planes=attributes)
 
 
 def _triple(values: Sequence[int]) -> tuple[int, int, int]:
@@ -97,11 +102,16 @@ class WorldWriter:
         self._lock = threading.Lock()
 
     def write_region(
-        self, level: int, region: Region, morton: NDArray[np.int64], packed: Sequence[bytes]
+        self,
+        level: int,
+        region: Region,
+        morton: NDArray[np.int64],
+        packed: Sequence[bytes],
+        planes: Planes = NO_PLANES,
     ) -> RegionRecord:
         """Write a region, whole and once, and journal it. ValueError if it was written; OSError."""
         self._check_new(level, region)
-        record = write_region_file(self.path, level, region, morton, packed, self.codec)
+        record = write_region_file(self.path, level, region, morton, packed, self.codec, planes)
         self.add(record)
         return record
 
@@ -123,17 +133,34 @@ class WorldWriter:
             raise ValueError(f"region {tuple(region)} of level {level} is written already")
 
     def finish(
-        self, *, bounds_voxels: tuple[Corner, Corner], n_levels: int, sources: list[dict[str, Any]]
+        self,
+        *,
+        bounds_voxels: tuple[Corner, Corner],
+        n_levels: int,
+        sources: list[dict[str, Any]],
+        entities: Mapping[int, str] | None = None,
+        now: int = 0,
     ) -> None:
         """Write everything else and let go of the folder: from here on it is a world.
 
         bounds_voxels: (x, y, z) low, high exclusive, level-0 voxels. sources: provenance, licences.
+        entities: names of ids in `semantic`; now: the latest stamp in `updated`. Each counts only where a
+        region was written with that plane.
         ValueError, and the bake goes on: a value out of range, or a region of a level beyond n_levels.
         """
         low, high = (_triple(corner) for corner in bounds_voxels)
         plain = metadata.plain_json(sources)
+        written = {p.plane for record in self.regions.values() for p in record.planes}
         meta = WorldMeta(
-            self._empty.voxel_size_m, n_levels, (low, high), self.codec, LEVELS[self.codec], tuple(plain)
+            self._empty.voxel_size_m,
+            n_levels,
+            (low, high),
+            self.codec,
+            LEVELS[self.codec],
+            tuple(plain),
+            planes=tuple(name for name in plane.NAMES if name in written),
+            entities=dict(entities or {}) if "semantic" in written else {},
+            now=now if "updated" in written else 0,
         )
         texts = metadata.encode_all(meta)
         deepest = max((level for level, _ in self.regions), default=0)

@@ -1,4 +1,4 @@
-"""`voxtide.packed` for zarr: lets `zarr.open(world)["color/0"]` read a world. Only this file imports zarr.
+"""`voxtide.packed` for zarr: lets `zarr.open(world)["color/0"]` read a world. Only zarr_*.py import zarr.
 
 zarr finds it through the entry point in pyproject.toml. Lossy in one way, by design: a voxel with
 coverage 0 is empty, so its colour is not kept.

@@ -3,7 +3,8 @@
 import numpy as np
 from voxtide.atlas import address, chunk
 from voxtide.streamer.world import open_world
-from voxtide.tools.sources import Gaussians, Points, Source, Voxels
+from voxtide.tools.sources import Gaussians, Points, Source, Triangles, Voxels
+from voxtide.tools.voxelise.semantic import rows_of
 
 
 def gaussians(means, sigmas, opacities=0.9, rotations=(1, 0, 0, 0), rgb=(128, 128, 128)):
@@ -30,15 +31,15 @@ def cells(voxels, rgba=(128, 128, 128, 255)):
     return Voxels(voxels, np.broadcast_to(np.asarray(rgba, np.uint8), (len(voxels), 4)).copy())
 
 
-KINDS = {Gaussians: "gaussians", Points: "points", Voxels: "voxels"}
+KINDS = {Gaussians: "gaussians", Points: "points", Voxels: "voxels", Triangles: "triangles"}
 
 
 def part(batch, rows):
     """Some items of a batch."""
-    return type(batch)(*(getattr(batch, name)[rows] for name in batch.__slots__))
+    return rows_of(batch, rows)
 
 
-def source(tmp_path, batch, up="z", name="scene.bin"):
+def source(tmp_path, batch, up="z", name="scene.bin", entities=None):
     """A Source of one batch, in memory; its file exists, because provenance hashes it."""
     path = tmp_path / name
     path.write_bytes(b"made in memory")
@@ -47,7 +48,9 @@ def source(tmp_path, batch, up="z", name="scene.bin"):
         for start in range(0, len(batch), n):
             yield part(batch, slice(start, start + n))
 
-    return Source(path, KINDS[type(batch)], len(batch), up, batches, {"format": "memory"})
+    return Source(
+        path, KINDS[type(batch)], len(batch), up, batches, {"format": "memory"}, entities=entities or {}
+    )
 
 
 def world_voxels(path, level=0):

@@ -1,10 +1,12 @@
 """Writers of small foreign files, by the formats' descriptions and not by our readers."""
 
 import gzip
+import io
 import struct
 
 import numpy as np
 import zstandard
+from PIL import Image
 
 SPLAT_NAMES = [
     "x",
@@ -143,3 +145,88 @@ def two_spz_splats(version: int, degree: int = 0) -> bytes:
     ]
     harmonics = [bytes(2 * 3 * (0, 3, 8, 15, 24)[degree])] if degree else []
     return spz(version, 2, sections + harmonics, degree=degree, flags=1)
+
+
+LAS_BYTES = (20, 28, 26, 34, 57, 63, 30, 36, 38, 59, 67)  # of a record, by point format
+LAS_RGB_AT = {2: 20, 3: 28, 5: 28, 7: 30, 8: 30, 10: 30}
+
+
+def vlr(user: str, number: int, content: bytes) -> bytes:
+    return struct.pack("<2x16sHH32x", user.encode(), number, len(content)) + content
+
+
+def las(
+    point_format, n, *, xyz=None, rgb=None, classes=None, intensity=None, scale=0.01, offset=(0, 0, 0),
+    vlrs=(), minor=None, compress=False,
+) -> bytes:  # fmt: skip
+    """Integers xyz [n, 3], rgb uint16 [n, 3], classes and intensity [n]; 1.2 for old formats, else 1.4."""
+    minor = (4 if point_format >= 6 else 2) if minor is None else minor
+    rows = np.zeros((n, LAS_BYTES[point_format]), np.uint8)
+    xyz = np.stack([np.arange(n), np.arange(n) % 7, np.arange(n) % 5], 1) if xyz is None else np.asarray(xyz)
+    rows[:, :12] = xyz.astype("<i4").view(np.uint8).reshape(n, 12)
+    bright = np.asarray(np.zeros(n) if intensity is None else intensity, "<u2")
+    rows[:, 12:14] = bright.view(np.uint8).reshape(n, 2)
+    rows[:, 14] = 0x11 if point_format >= 6 else 0x09
+    rows[:, 16 if point_format >= 6 else 15] = 0 if classes is None else classes
+    if point_format in LAS_RGB_AT:
+        at = LAS_RGB_AT[point_format]
+        rgb = np.full((n, 3), 200) if rgb is None else rgb
+        rows[:, at : at + 6] = np.ascontiguousarray(rgb, "<u2").view(np.uint8).reshape(n, 6)
+    body, extra = rows.tobytes(), b"".join(vlrs)
+    head_bytes = {2: 227, 3: 235, 4: 375}[minor]
+    n_vlrs, kind = len(vlrs), point_format
+    if compress:
+        import lazrs
+
+        record = lazrs.LazVlr.new_for_compression(point_format, 0)
+        extra += vlr("laszip encoded", 22204, bytes(record.record_data()))
+        n_vlrs, kind = n_vlrs + 1, point_format | 0x80
+        at_points = head_bytes + len(extra)
+        packed = bytearray(lazrs.compress_points(record, rows.reshape(-1), False))
+        # Its chunk table's place counts from the start of the points.
+        struct.pack_into("<q", packed, 0, struct.unpack_from("<q", packed)[0] + at_points)
+        body = bytes(packed)
+    low, high = (np.asarray(f(xyz, axis=0)) * scale + offset for f in (np.min, np.max))
+    bounds = [v for pair in zip(high, low, strict=True) for v in pair]
+    head = b"LASF" + bytes(20) + bytes([1, minor]) + bytes(64) + struct.pack("<HH", 1, 2026)
+    head += struct.pack(
+        "<HIIBHI20x", head_bytes, head_bytes + len(extra), n_vlrs, kind, LAS_BYTES[point_format], n
+    )
+    head += struct.pack("<12d", *([scale] * 3), *offset, *bounds)
+    if minor >= 3:
+        head += bytes(8)
+    if minor == 4:
+        head += struct.pack("<QIQ120x", 0, 0, n)
+    assert len(head) == head_bytes
+    return head + extra + body
+
+
+def dem(heights, ground=2, vertical=2, step=30.0, x0=5e5, y0=4e6, first_rows=None) -> bytes:
+    """heights [rows from the south, columns]; NaN is void. first_rows: where each profile begins, in rows."""
+
+    def block(text: str) -> bytes:
+        return text.ljust(1024).encode()
+
+    columns = np.shape(heights)[1]
+    f24 = lambda v: f"{v:.15E}".replace("E", "D").rjust(24)  # noqa: E731
+    first = [0] * columns if first_rows is None else first_rows
+    head = "a test".ljust(144) + "".join(f"{v:6d}" for v in (1, 1, 1, 10)) + f24(0.0) * 15
+    head += "".join(f"{v:6d}" for v in (ground, vertical, 4)) + f24(0.0) * 11 + f"{0:6d}"
+    head += "".join(f"{v:.6E}"[:12].rjust(12) for v in (step, step, 1.0)) + f"{1:6d}{columns:6d}"
+    out = block(head)
+    for c in range(columns):
+        values = np.asarray(heights)[first[c] :, c]
+        text = "".join(f"{-32767 if np.isnan(v) else int(v):6d}" for v in values)
+        top = "".join(f"{v:6d}" for v in (1, c + 1, len(values), 1))
+        top += f24(x0 + c * step) + f24(y0 + first[c] * step) + f24(0.0) * 3
+        out += block(top + text[: 6 * 146])
+        for start in range(146, len(values), 170):
+            out += block(text[6 * start : 6 * (start + 170)])
+    return out
+
+
+def webp(pixels) -> bytes:
+    """[h, w, 4] uint8, exactly."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "WEBP", lossless=True, exact=True)
+    return out.getvalue()

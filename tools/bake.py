@@ -19,13 +19,15 @@ import xxhash
 from numpy.typing import NDArray
 
 from ..atlas.lod import reduce_sparse
+from ..atlas.lod_planes import reduce_plane
 from ..streamer.manifest import RegionRecord
 from ..streamer.writer import WorldWriter
 from .bake_options import BakeOptions, checked, place
 from .errors import UserError, shown
-from .pyramid import bounds_of, min_levels, regions_of
+from .pyramid import Levels, bounds_of, min_levels, plane_regions_of, regions_of
 from .sources.source import Batch, Source
 from .voxelise import sums
+from .voxelise.attributes import Attributes
 from .voxelise.kinds import KINDS
 from .voxelise.placement import Placement
 from .voxelise.sums import Sums
@@ -42,7 +44,7 @@ Progress = Callable[[str, int, int], None]  # stage, done, total
 
 @dataclass(frozen=True, slots=True)
 class BakeReport:
-    """What a bake made. bytes are those of the region files; bits_per_voxel spread them over level 0."""
+    """What a bake made. bytes are those of the colour's region files, bits_per_voxel these over level 0."""
 
     voxels: int
     chunks: list[int]  # per level
@@ -52,6 +54,7 @@ class BakeReport:
     peak_rss_bytes: int  # of the whole process
     dropped: dict[str, int] = field(default_factory=dict)  # items, by reason
     stages_s: dict[str, float] = field(default_factory=dict)
+    plane_bytes: int = 0  # of the attributes' region files
 
 
 def quiet(stage: str, done: int, total: int) -> None:
@@ -68,9 +71,10 @@ def bake(source: Source, out: Path, options: BakeOptions, progress: Progress = q
     options = checked(options, source)
     check_out(out, options.overwrite)
     placement = place(source, options)
-    summed, dropped = accumulate(source, placement, options, progress)
+    summed, attributes, dropped = accumulate(source, placement, options, progress)
     summed_at = time.perf_counter()
-    level, rgba = resolve(summed, source, options, dropped)
+    level, rgba = resolve(summed, source, placement, options, dropped)
+    planes = attributes.planes(level)
     bounds = bounds_of(level)
     n_levels = chosen_levels(bounds, options)
     origin = provenance(source, options)
@@ -78,8 +82,14 @@ def bake(source: Source, out: Path, options: BakeOptions, progress: Progress = q
         with WorldWriter(
             out, voxel_size_m=options.voxel_size_m, codec=options.codec, overwrite=options.overwrite
         ) as writer:
-            records = write_levels(writer, level, rgba, n_levels, progress)
-            writer.finish(bounds_voxels=bounds, n_levels=n_levels, sources=[origin])
+            records = write_levels(writer, level, rgba, n_levels, progress, planes, attributes.now)
+            writer.finish(
+                bounds_voxels=bounds,
+                n_levels=n_levels,
+                sources=[origin],
+                entities=source.entities,
+                now=attributes.now,
+            )
     except OSError as error:  # somebody else's files, a full disk, no permission
         raise UserError(f"cannot write {shown(out)}: {shown(error.strerror or error)}") from error
     ended = time.perf_counter()
@@ -93,6 +103,7 @@ def bake(source: Source, out: Path, options: BakeOptions, progress: Progress = q
         peak_rss_bytes=peak_rss_bytes(),
         dropped=dropped,
         stages_s={"voxelise": summed_at - began, "write": ended - summed_at},
+        plane_bytes=sum(p.n_bytes for r in records for p in r.planes),
     )
 
 
@@ -109,7 +120,7 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 def rereadable(source: Source) -> Callable[[], Iterable[Batch]]:
     """The batches, as often as wanted: held where the source is small, else read again."""
-    if source.n_items > KEEP:
+    if source.n_items > KEEP or not KINDS[source.kind].held:
         return lambda: source.batches(BATCH)
     held = list(source.batches(BATCH))
     return lambda: held
@@ -117,8 +128,9 @@ def rereadable(source: Source) -> Callable[[], Iterable[Batch]]:
 
 def accumulate(
     source: Source, placement: Placement, options: BakeOptions, progress: Progress
-) -> tuple[Sums, dict[str, int]]:
+) -> tuple[Sums, Attributes, dict[str, int]]:
     """Every item of the source, added up per voxel; and how many items were dropped, by reason."""
+    attributes = Attributes()
     kind = KINDS[source.kind]
     batches = rereadable(source)
     total = source.n_items
@@ -132,12 +144,15 @@ def accumulate(
         parts, lost = kind.voxelise(batch, placement, limits)
         for reason, n in lost.items():
             dropped[reason] = dropped.get(reason, 0) + n
-        for part in parts:
+        for i, part in enumerate(parts):
             merged = gathered([*merged, part])
+            if kind.observes:
+                attributes.observe(part, done + i + 1)
+        attributes.vote(batch, lambda b: kind.voxelise(b, placement, limits)[0])
         done += len(batch)
         progress("voxelise", done, total)
     dropped["invalid"] = total - done
-    return sums.merge(merged), {reason: n for reason, n in dropped.items() if n}
+    return sums.merge(merged), attributes, {reason: n for reason, n in dropped.items() if n}
 
 
 def gathered(parts: list[Sums]) -> list[Sums]:
@@ -152,10 +167,13 @@ def gathered(parts: list[Sums]) -> list[Sums]:
 
 
 def resolve(
-    summed: Sums, source: Source, options: BakeOptions, dropped: dict[str, int]
+    summed: Sums, source: Source, placement: Placement, options: BakeOptions, dropped: dict[str, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Sums -> (voxels [N, 3], rgba [N, 4] with A >= 1). UserError, saying why, if none is left."""
-    solid, coverage = KINDS[source.kind].resolve(summed, options)
+    kind = KINDS[source.kind]
+    solid, coverage = kind.resolve(summed, options)
+    if kind.carve and options.carve:
+        solid[solid] = kind.carve(source, summed.voxels[solid], placement, options)
     if not solid.any():
         raise UserError(f"{shown(source.path)} leaves no voxel: {why_empty(summed, options, dropped)}")
     rgba = np.concatenate([KINDS[source.kind].colour(summed), coverage[:, None]], axis=1)
@@ -193,6 +211,8 @@ def write_levels(
     rgba: NDArray[np.uint8],
     n_levels: int,
     progress: Progress,
+    planes: Levels,
+    now: int = 0,
 ) -> list[RegionRecord]:
     """Write every level. One thread compresses and waits for the disk while this one packs and reduces."""
     records: list[RegionRecord] = []
@@ -200,12 +220,16 @@ def write_levels(
     with ThreadPoolExecutor(2) as pool:
         for k in range(n_levels):
             progress("levels", k, n_levels)
+            held = plane_regions_of(planes)
             for region, morton, packed in regions_of(level, rgba):
                 while len(waiting) >= WAITING_REGIONS:
                     records.append(waiting.popleft().result())
-                waiting.append(pool.submit(writer.write_region, k, region, morton, packed))
+                waiting.append(
+                    pool.submit(writer.write_region, k, region, morton, packed, held.get(region, {}))
+                )
             if k + 1 < n_levels:
                 level, rgba = reduce_sparse(level, rgba)
+                planes = {name: reduce_plane(name, *held, now) for name, held in planes.items()}
         records += [future.result() for future in waiting]
     progress("levels", n_levels, n_levels)
     return records
@@ -219,7 +243,7 @@ def provenance(source: Source, options: BakeOptions) -> dict[str, Any]:
     used = {name: value for name, value in asdict(options).items() if name != "overwrite"}
     return {
         "file": source.path.name,
-        "xxh3_128": digest(source.path),
+        "xxh3_128": digest(*(source.files or (source.path,))),
         "kind": source.kind,
         "n_items": source.n_items,
         "notes": dict(source.notes),
@@ -227,11 +251,12 @@ def provenance(source: Source, options: BakeOptions) -> dict[str, Any]:
     }
 
 
-def digest(path: Path) -> str:
-    """xxh3-128 of a file's bytes, as hex."""
+def digest(*paths: Path) -> str:
+    """xxh3-128 of the bytes of files one after the other, as hex; a frame that is missing counts as empty."""
     state = xxhash.xxh3_128()
-    for block in _blocks(path):
-        state.update(block)
+    for path in (path for path in paths if path.is_file()):
+        for block in _blocks(path):
+            state.update(block)
     return state.hexdigest()
 
 

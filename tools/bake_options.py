@@ -4,30 +4,37 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
+import numpy as np
+
 from ..atlas.layout import MAX_LEVEL
 from ..streamer.codec import CODECS, CodecName
 from ..streamer.metadata import MAX_VOXEL_SIZE_M, MIN_VOXEL_SIZE_M
 from .errors import UserError
 from .sources.source import Source
-from .voxelise.placement import ROTATION_OF_UP, Metres, Placement
+from .voxelise.placement import ROTATION_OF_UP, Metres, Placement, turn
 
 Up = Literal["auto", "z", "y", "-y"]
 
 
 @dataclass(frozen=True, slots=True)
 class BakeOptions:
-    """Options of a bake. The last three before overwrite matter to Gaussians only."""
+    """Options of a bake. From threshold on they matter to one kind of source only."""
 
     voxel_size_m: float = 0.01
     up: Up = "auto"  # the source's up axis; auto: the format's convention
-    scale: float | None = None  # metres per source unit; None: 1, and for voxel files the voxel size
+    scale: float | None = (
+        None  # metres per source unit; None: the file's unit, else 1 (voxels: the voxel size)
+    )
     at: Metres = (0.0, 0.0, 0.0)  # where the source's origin comes to lie
+    origin: Metres | None = None  # that origin, in source units; None: the source's own, see Source.origin
     bounds_m: tuple[Metres, Metres] | None = None  # crop, in world metres
     n_levels: int | None = None  # None: as many as the extent needs
     codec: CodecName = "zstd"
     threshold: float = 0.5  # accumulated opacity from which a voxel is solid
     min_opacity: float = 0.1  # fainter Gaussians are floaters
     max_scale_m: float | None = None  # Gaussians with a larger sigma are floaters; None: see survey.limits_of
+    max_depth_m: float | None = None  # frames: what is farther from its camera is left out
+    carve: bool = True  # frames: take out what other frames saw through
     overwrite: bool = False
 
 
@@ -41,6 +48,10 @@ def checked(options: BakeOptions, source: Source) -> BakeOptions:
     _need(o.up in get_args(Up), f"--up {o.up} must be one of {', '.join(get_args(Up))}")
     _need(o.scale is None or (_finite(o.scale) and o.scale > 0), f"--scale {o.scale} must be above 0")
     _need(len(o.at) == 3 and _finite(*o.at), f"--at {o.at} must be three numbers x,y,z in metres")
+    _need(
+        o.origin is None or (len(o.origin) == 3 and _finite(*o.origin)),
+        f"--origin {o.origin} must be three numbers x,y,z in the source's units",
+    )
     if o.bounds_m is not None:
         low, high = o.bounds_m
         _need(
@@ -60,22 +71,29 @@ def checked(options: BakeOptions, source: Source) -> BakeOptions:
         o.max_scale_m is None or (_finite(o.max_scale_m) and o.max_scale_m > 0),
         f"--max-scale {o.max_scale_m} must be metres above 0",
     )
+    _need(
+        o.max_depth_m is None or (_finite(o.max_depth_m) and o.max_depth_m > 0),
+        f"--max-depth {o.max_depth_m} must be metres above 0",
+    )
     scale = o.scale
     if scale is None:
-        scale = o.voxel_size_m if source.kind == "voxels" else 1.0
-    return replace(o, up=source.up if o.up == "auto" else o.up, scale=float(scale))
+        scale = source.unit_m or (o.voxel_size_m if source.kind == "voxels" else 1.0)
+    up = source.up if o.up == "auto" else o.up
+    return replace(o, up=up, scale=float(scale), origin=source.origin if o.origin is None else o.origin)
 
 
 def place(source: Source, options: BakeOptions) -> Placement:
-    """Where checked options put a source."""
-    assert options.scale is not None and options.up in ROTATION_OF_UP
-    return Placement(
+    """Where checked options put a source: its origin comes to lie at `at`."""
+    assert options.scale is not None and options.origin is not None and options.up in ROTATION_OF_UP
+    unmoved = Placement(
         voxel_size_m=float(options.voxel_size_m),
         scale=options.scale,
         rotation=ROTATION_OF_UP[options.up],
         offset_m=options.at,
         bounds_m=options.bounds_m,
     )
+    x, y, z = options.at - turn(np.asarray(options.origin, np.float64), unmoved) * options.scale
+    return replace(unmoved, offset_m=(float(x), float(y), float(z)))
 
 
 def _finite(*values: float) -> bool:

@@ -1,4 +1,4 @@
-"""The frames of a camera path as files: pictures by number, or one mp4."""
+"""The frames of a camera path as files: pictures by number, or one mp4; and the frames of a video file."""
 
 import re
 import sys
@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import UserError
+from .errors import UserError, shown
 
 _NUMBER = re.compile(r"%(0[1-9])?d")
 _CODECS = ("libx264", "mpeg4")  # the first that the installed library has
 _QUALITY = {"libx264": {"crf": "18"}, "mpeg4": {"qmin": "2", "qmax": "4"}}
 _MAX_DENOMINATOR = 1001  # 29.97 fps is 30000/1001
+_FIX = f"{sys.executable} -m pip install 'av>=18'"
 _BT709, _LIMITED = 1, 1  # as ISO/IEC 23091-2 and FFmpeg number them
 
 
@@ -49,8 +50,7 @@ def open_mp4(out: Path, size: tuple[int, int], fps: float) -> Iterator[Callable[
     try:
         import av
     except ImportError:
-        fix = f"{sys.executable} -m pip install 'av>=18'"
-        raise UserError(f"an .mp4 needs PyAV: draw into a folder, or type: {fix}") from None
+        raise UserError(f"an .mp4 needs PyAV: draw into a folder, or type: {_FIX}") from None
     if size[0] % 2 or size[1] % 2:
         raise UserError(f"the sides of an .mp4 are even, not {size[0]}x{size[1]}")
     part = out.with_name(out.name + ".part")
@@ -76,3 +76,19 @@ def open_mp4(out: Path, size: tuple[int, int], fps: float) -> Iterator[Callable[
         raise UserError(f"{out}: cannot write this film ({error})") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def decoded(path: Path, max_pixels: int) -> Iterator[NDArray[np.uint8]]:
+    """The frames of a video, one after the other, [height, width, 3] uint8 sRGB. Raises UserError."""
+    try:
+        import av
+    except ImportError:
+        raise UserError(f"{shown(path)} is a video: unpack it into pictures, or type: {_FIX}") from None
+    try:
+        with av.open(str(path)) as container:
+            for frame in container.decode(video=0):
+                if frame.width * frame.height > max_pixels:
+                    raise UserError(f"{shown(path)} has more than {max_pixels:,} pixels a frame")
+                yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+    except (OSError, ValueError, IndexError, av.FFmpegError) as error:
+        raise UserError(f"{shown(path)} cannot be decoded: {shown(error)}") from None

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas import address, chunk
+from ..atlas import address, chunk, plane
 from ..atlas.layout import CHUNK_BITS, MAX_LEVEL, MIN_PINNED_LEVEL
 
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 Corner = tuple[int, int, int]
+Levels = dict[str, tuple[I64, plane.Values]]  # of one level, by plane: voxels [N, 3], values [N], none 0
 Region = tuple[Corner, I64, list[bytes]]  # region, Morton codes of its chunks, packed chunks
 
 MAX_TOP_CHUNKS = 4  # per axis of the coarsest level
@@ -62,3 +63,17 @@ def regions_of(voxels: I64, rgba: U8) -> Iterator[Region]:
     for corner, first, last in zip(corners, firsts, np.append(firsts[1:], len(order)), strict=True):
         morton, packed = chunk.pack_sorted(local[first:last], colours[first:last])
         yield (int(corner[0]), int(corner[1]), int(corner[2])), morton, packed
+
+
+def plane_regions_of(planes: Levels) -> dict[Corner, dict[str, tuple[I64, list[bytes]]]]:
+    """Pack one level's attributes: region -> plane -> (Morton codes of its chunks, packed chunks)."""
+    out: dict[Corner, dict[str, tuple[I64, list[bytes]]]] = {}
+    for name, (voxels, values) in planes.items():
+        if not len(voxels):
+            continue
+        order, local, firsts = storage_order(voxels)
+        for first, last in zip(firsts, np.append(firsts[1:], len(order)), strict=True):
+            x, y, z = address.region_of(voxels[order[first]]).tolist()
+            rows = order[first:last]
+            out.setdefault((x, y, z), {})[name] = plane.pack_sorted(name, local[first:last], values[rows])
+    return out

@@ -50,7 +50,7 @@ VARIANTS: dict[str, list[Patch]] = {
         ),
     ],
     "with a beam pre-pass that costs nothing": [
-        ("Hit no_hit(int steps)", "float beam_start = 0.0;\nHit no_hit(int steps)"),
+        ("Hit no_hit(int status, int steps)", "float beam_start = 0.0;\nHit no_hit(int status, int steps)"),
         ("enter.z)), 0.0);", "enter.z)), beam_start);"),
         ("if (t == 0.0) stepped", "if (t == beam_start) stepped"),
         (

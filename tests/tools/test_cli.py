@@ -46,7 +46,9 @@ def test_bake_tells_what_it_made(capsys, tmp_path):
     assert code == 0
     assert told["voxels"] == 120_245
     assert len(told["chunks"]) == 6
-    assert told["bytes"] == sum(f.stat().st_size for f in tmp_path.rglob("0") if f.is_file())
+    color, semantic = (tmp_path / "d.vxt" / name for name in ("color", "semantic"))
+    assert told["bytes"] == sum(f.stat().st_size for f in color.rglob("c/*/*/*/0"))
+    assert told["plane_bytes"] == sum(f.stat().st_size for f in semantic.rglob("c/*/*/*")) > 0
     assert told["bits_per_voxel"] == pytest.approx(8 * told["bytes"] / told["voxels"])
     assert told["seconds"] > 0
     assert told["peak_rss_bytes"] > 1e6
@@ -57,7 +59,7 @@ def test_info_and_verify(capsys, depot):
     assert code == 0
     assert set(told) == {
         *("format", "voxel_size_m", "levels", "bounds_voxels", "voxels", "chunks"),
-        *("regions", "bytes", "codec", "sources"),
+        *("regions", "bytes", "codec", "sources", "planes", "entities"),
     }
     assert (told["voxel_size_m"], told["levels"], told["voxels"], told["codec"]) == (0.1, 6, 120_245, "zstd")
     code, checked = run_json(capsys, "verify", depot)

@@ -6,7 +6,6 @@ import foreign
 import numpy as np
 import pytest
 from data import needs
-from voxtide.tools.errors import UserError
 from voxtide.tools.sources import Points, open_source
 from voxtide.tools.sources.pcd import lzf
 
@@ -146,8 +145,3 @@ def test_real_files(parts, n):
         np.ptp(got.positions, axis=0) < 10
     ).all()  # a room, m
     assert got.rgb.std() > 20  # photographed
-
-
-def test_a_mesh_is_refused():
-    with pytest.raises(UserError, match="meshes are not read yet"):
-        open_source(needs("mesh", "trimesh", "cycloidal.ply"))

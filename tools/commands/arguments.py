@@ -37,6 +37,10 @@ def pose(text: str) -> Pose:
     return Pose(*numbers(text, 5, "a pose like 1.5,-2,1.7,90,-10 (x,y,z metres, yaw,pitch degrees)"))
 
 
+def quad(text: str) -> tuple[float, ...]:
+    return numbers(text, 4, "four numbers like 525,525,319.5,239.5")
+
+
 def fraction(text: str) -> tuple[int, int]:
     part, _, whole = text.partition("/")
     if not (part.isdecimal() and whole.isdecimal() and 0 <= int(part) < int(whole)):
@@ -77,6 +81,13 @@ def natural(text: str) -> int:
 def triple(text: str) -> Triple:
     x, y, z = numbers(text, 3, "three numbers x,y,z")
     return x, y, z
+
+
+def region(text: str) -> tuple[int, int, int]:
+    x, y, z = numbers(text, 3, "a region x,y,z")
+    if not all(v.is_integer() and abs(v) < 1 << 20 for v in (x, y, z)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a region x,y,z: three whole numbers")
+    return int(x), int(y), int(z)
 
 
 def box(text: str) -> tuple[Triple, Triple]:

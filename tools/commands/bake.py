@@ -1,27 +1,35 @@
-"""Turn a scene into a world: Gaussian splats, point clouds or voxel files into chunks at every level.
+"""Turn a scene into a world: splats, points, heights, volumes, meshes or voxels into chunks at every level.
 
 A Gaussian becomes the voxels that its ellipsoid covers. Each voxel adds up the opacity it receives, and is
 kept when that reaches --threshold. Floaters are left out by two rules: Gaussians fainter than --min-opacity,
 and Gaussians whose largest sigma is above --max-scale. Formats: splat .ply of every layout, compressed .ply,
-.splat, .spz; coloured points in .ply and .pcd; MagicaVoxel .vox.
+.splat, .spz, .sog (also its folders); coloured points in .ply, .pcd, .las, .laz, .npz; heights in .dem and
+GeoTIFF; volumes in .npy, .npz, Zarr, .vdb; MagicaVoxel .vox; meshes in .glb, .gltf, .obj, .stl, .off and
+.ply; folders of posed RGB-D (docs/rgbd.md). docs/sources.md says more.
 
 `procedural:island` is a scene without a file: an island of --size-km, another one for each --seed.
 """
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..bake import BakeReport, Progress
 from ..errors import UserError
 from . import arguments
 
+if TYPE_CHECKING:
+    from ..sources import Source
+
 PREFIX = "procedural:"
 DEFAULT_SIZE_KM, DEFAULT_SEED = 0.2, 1
 ONLY_SCENES = {  # what only the voxeliser reads, and its defaults
-    "up": "auto", "scale": None, "at": (0.0, 0.0, 0.0), "bounds": None,
+    "up": "auto", "scale": None, "at": (0.0, 0.0, 0.0), "origin": None, "bounds": None,
     "threshold": 0.5, "min_opacity": 0.1, "max_scale": None, "report": None,
+    "pose_convention": None, "intrinsics": None, "depth_scale": None, "max_depth": None, "no_carve": False,
 }  # fmt: skip
 
 
@@ -34,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--up",
         choices=("auto", "z", "y", "-y"),
         default="auto",
-        help="the source's up axis (auto: -y for splats, z for points and voxels); write --up=-y",
+        help="the source's up axis (auto: -y for splats, y for .glb and .obj, else z); write --up=-y",
     )
     add(
         "--scale",
@@ -43,6 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="metres per source unit (default 1; a .vox cell is one voxel)",
     )
     add("--at", type=arguments.triple, default=(0.0, 0.0, 0.0), metavar="X,Y,Z", help="move by this, metres")
+    add(
+        "--origin",
+        type=arguments.triple,
+        metavar="X,Y,Z",
+        help="the source's point that comes to lie at --at, in its own units (default 0,0,0; scans and maps "
+        "that lie over 10 km away: whole thousands near them, see `info`; --origin 0,0,0 keeps theirs)",
+    )
     add(
         "--bounds",
         type=arguments.box,
@@ -69,6 +84,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="drop Gaussians with a larger sigma, metres "
         "(default: from the scene: far larger than usual and than its surroundings)",
     )
+    rgbd = parser.add_argument_group("posed RGB-D (a folder)")
+    rgbd.add_argument(
+        "--pose-convention", choices=("c2w", "w2c"), help="poses are camera to world or world to camera"
+    )
+    rgbd.add_argument(
+        "--intrinsics", type=arguments.quad, metavar="FX,FY,CX,CY", help="of the depth images, pixels"
+    )
+    rgbd.add_argument(
+        "--depth-scale",
+        type=arguments.positive,
+        metavar="N",
+        help="depth units per metre (default: the layout's)",
+    )
+    rgbd.add_argument(
+        "--max-depth", type=arguments.positive, metavar="M", help="leave out what is farther, metres"
+    )
+    rgbd.add_argument("--no-carve", action="store_true", help="keep what other frames saw through")
     made = parser.add_argument_group("procedural:island")
     made.add_argument(
         "--size-km", type=arguments.positive, metavar="KM", help="edge of its square (default 0.2)"
@@ -100,6 +132,8 @@ def run(args: argparse.Namespace) -> int:
         f"{args.out}: {report.voxels:,} voxels, {sum(report.chunks):,} chunks, {len(report.chunks)} levels, "
         f"{report.bytes / 1e6:.2f} MB ({report.bits_per_voxel:.1f} bits a voxel), {report.seconds:.1f} s"
     )
+    if report.plane_bytes:
+        print(f"  attributes beside the colour: {report.plane_bytes / 1e6:.2f} MB")
     if any(report.dropped.values()):
         print("  left out: " + ", ".join(f"{n:,} {why}" for why, n in report.dropped.items() if n))
     return 0
@@ -108,12 +142,11 @@ def run(args: argparse.Namespace) -> int:
 def _check_report(args: argparse.Namespace) -> None:
     """UserError, before a long bake, if its report cannot be made."""
     from ..fidelity.references import check
-    from ..sources import open_source
 
     if args.report.exists() and not args.report.is_dir():
         raise UserError(f"--report {args.report} is a file: name a folder")
     if not str(args.source).startswith(PREFIX):
-        check(open_source(args.source))
+        check(_opened(args))
 
 
 def _compare(args: argparse.Namespace, show: Progress) -> None:
@@ -121,12 +154,9 @@ def _compare(args: argparse.Namespace, show: Progress) -> None:
     from ...streamer.world import open_world
     from ..fidelity import report
     from ..fidelity.compare import compare
-    from ..sources import open_source
     from .compare import DEFAULT_SIZE, DEFAULT_VIEWS
 
-    found = compare(
-        open_world(args.out), open_source(args.source), DEFAULT_VIEWS, DEFAULT_SIZE, progress=show
-    )
+    found = compare(open_world(args.out), _opened(args), DEFAULT_VIEWS, DEFAULT_SIZE, progress=show)
     report.write(args.report, found, args.out.name)
 
 
@@ -155,7 +185,6 @@ def _procedural(args: argparse.Namespace, show: Progress) -> BakeReport:
 def _scene(args: argparse.Namespace, show: Progress) -> BakeReport:
     """Bake a scene's file."""
     from ..bake import BakeOptions, bake
-    from ..sources import open_source
 
     if args.seed is not None or args.size_km is not None:
         raise UserError(f"--size-km and --seed are for {PREFIX} worlds, like {PREFIX}island")
@@ -164,12 +193,28 @@ def _scene(args: argparse.Namespace, show: Progress) -> BakeReport:
         up=args.up,
         scale=args.scale,
         at=args.at,
+        origin=args.origin,
         bounds_m=args.bounds,
         n_levels=args.levels,
         codec=args.codec,
         threshold=args.threshold,
         min_opacity=args.min_opacity,
         max_scale_m=args.max_scale,
+        max_depth_m=args.max_depth,
+        carve=not args.no_carve,
         overwrite=args.overwrite,
     )
-    return bake(open_source(args.source), args.out, options, show)
+    return bake(_opened(args), args.out, options, show)
+
+
+def _opened(args: argparse.Namespace) -> "Source":
+    """The scene that a user names, opened as the flags say."""
+    from ..sources import is_recording, open_source
+    from ..sources.rgbd import Asked, open_rgbd
+
+    asked = Asked(args.pose_convention, args.intrinsics, args.depth_scale)
+    if is_recording(args.source):
+        return open_rgbd(args.source, asked, tell=lambda line: print(line, file=sys.stderr))
+    if asked != Asked():
+        raise UserError("--pose-convention, --intrinsics and --depth-scale are for folders of posed RGB-D")
+    return open_source(args.source)

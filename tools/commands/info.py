@@ -12,6 +12,8 @@ from ...atlas.plan import Question
 from ..errors import UserError
 from . import arguments
 
+SHOWN_ENTITIES = 12
+
 # flag, metavar, the field of atlas.plan.Question that it sets, what it means
 QUESTIONS = (
     ("--area-km2", "KM2", "area_km2", "ground area"),
@@ -75,8 +77,19 @@ def _facts(path: str) -> dict[str, Any]:
         "chunks": [sum(r.n_chunks for r in regions if r.level == k) for k in range(meta.n_levels)],
         "regions": len(regions),
         "bytes": sum(r.n_bytes for r in regions),
+        "planes": {name: _plane(regions, name) for name in meta.planes},
+        "entities": {str(i): name for i, name in sorted(meta.entities.items())},
         "codec": meta.codec,
         "sources": list(meta.sources),
+    }
+
+
+def _plane(regions: Any, name: str) -> dict[str, int]:
+    """How much of an attribute there is."""
+    records = [p for r in regions for p in r.planes if p.plane == name]
+    return {
+        "values": sum(p.n_voxels for p in records if p.level == 0),
+        "bytes": sum(p.n_bytes for p in records),
     }
 
 
@@ -92,6 +105,12 @@ def _print(path: str, facts: dict[str, Any]) -> None:
         f"  on disk  {facts['bytes'] / 1e6:.2f} MB in {facts['regions']} regions, {facts['codec']}, "
         f"{n_bits:.1f} bits per voxel, all levels"
     )
+    for name, held in facts["planes"].items():
+        print(f"  {name:<8} {held['values']:,} voxels at level 0, {held['bytes'] / 1e6:.2f} MB")
+    if facts["entities"]:
+        names = [f"{i} {name}" for i, name in facts["entities"].items()]
+        more = f" and {len(names) - SHOWN_ENTITIES:,} more (--json)" if len(names) > SHOWN_ENTITIES else ""
+        print(f"  entities {', '.join(names[:SHOWN_ENTITIES])}{more}")
     for source in facts["sources"]:
         print(f"  source   {', '.join(f'{k}: {v}' for k, v in source.items() if not isinstance(v, dict))}")
 

@@ -48,7 +48,7 @@ def gather(batches: Iterable[Points | Voxels], placement: Placement) -> Boxes:
             a, b = np.asarray(np.minimum(*ends)), np.asarray(np.maximum(*ends))
             rgb = batch.rgba[:, :3]
         middle = (a + b) / 2
-        keep: NDArray[np.bool_] = ((middle >= lowest) & (middle < highest)).all(1)
+        keep = np.flatnonzero(((middle >= lowest) & (middle < highest)).all(1))
         low.append(a[keep] * placement.voxel_size_m)
         high.append(b[keep] * placement.voxel_size_m)
         colours.append(rgb[keep])

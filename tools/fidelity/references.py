@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import UserError, shown
 from ..sources.source import Source
 from ..voxelise.placement import Placement
-from . import boxes, splats
+from . import boxes, frames, splats, triangles
 from .cameras import Camera
 from .picture import Picture
 
@@ -59,8 +59,22 @@ def _boxes(source: Source, placement: Placement, n_views: int) -> Reference:
     return Reference(lambda i, camera: boxes.draw(scene, camera), rays=2)
 
 
+def _triangles(source: Source, placement: Placement, n_views: int) -> Reference:
+    scene = triangles.gather(source.batches(BATCH), placement)  # type: ignore[arg-type]
+    return Reference(lambda i, camera: triangles.draw(scene, camera), rays=2)
+
+
+def _frames(source: Source, placement: Placement, n_views: int) -> Reference:
+    seen = frames.gather(source.batches(1), placement, source.n_items, n_views)  # type: ignore[arg-type]
+    if not seen:
+        raise UserError(f"{shown(source.path)} has no frame to compare with")
+    return Reference(lambda i, camera: seen[i][1], cameras=tuple(camera for camera, _ in seen))
+
+
 REFERENCES: dict[str, Callable[[Source, Placement, int], Reference]] = {
     "gaussians": _gaussians,
+    "frames": _frames,
     "points": _boxes,
+    "triangles": _triangles,
     "voxels": _boxes,
 }

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ...app import frame
 from ...app.camera import Pose
+from ...app.errors import GraphicsError
 from ...app.render.context import open_headless
 from ...app.render.pool import BYTES_PER_SLOT
 from ...app.render.renderer import Renderer, light_of
@@ -51,7 +52,7 @@ class Jump:
 @dataclass(frozen=True, slots=True)
 class Teleport:
     jumps: list[Jump]
-    equal_to_resident: bool | None  # None: the whole world does not fit
+    equal_to_resident: bool | None  # None: the whole world does not fit, here or in what the user allows
 
 
 def teleport(
@@ -95,10 +96,14 @@ def _whole_bytes(world: World | None) -> float:
     return sum(r.n_chunks for r in world.regions) * BYTES_PER_SLOT if world else float("inf")
 
 
-def _all_equal(world: World, setup: Setup, pictures: list[tuple[Pose, Picture]]) -> bool:
-    """Whether the same poses, drawn with the whole world resident, give the same bytes."""
+def _all_equal(world: World, setup: Setup, pictures: list[tuple[Pose, Picture]]) -> bool | None:
+    """Whether the same poses give the same bytes with the whole world resident; None: it does not fit here"""
     ctx = open_headless()
-    scene = load(ctx, world, int(_whole_bytes(world)), lambda _: None)
+    try:
+        scene = load(ctx, world, int(_whole_bytes(world)), lambda _: None)
+    except GraphicsError:  # the driver has less than the user allowed
+        ctx.release()
+        return None
     renderer = Renderer(ctx, setup.size)
     try:
         for pose, picture in pictures:

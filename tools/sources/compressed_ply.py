@@ -26,6 +26,7 @@ _PACKED = ("packed_position", "packed_rotation", "packed_scale", "packed_color")
 _BOUNDS = tuple(
     f"{end}_{axis}" for end in ("min", "max") for axis in ("x", "y", "z", "scale_x", "scale_y", "scale_z")
 )
+_COLOUR_BOUNDS = tuple(f"{end}_{channel}" for end in ("min", "max") for channel in "rgb")
 _SPLAT_BYTES = 16 + 4  # a splat and its share of the chunk's bounds
 
 Float = NDArray[np.float64]
@@ -80,7 +81,7 @@ def _decode(splats: Rows, bounds: Rows, which: NDArray[np.int64]) -> Gaussians:
 
     colour = _fractions(splats["packed_color"], (24, 8), (16, 8), (8, 8), (0, 8))
     rgb = colour[:, :3]
-    if bounds.dtype.names and "min_r" in bounds.dtype.names:
+    if set(_COLOUR_BOUNDS) <= set(bounds.dtype.names or ()):
         rgb = between(rgb, "r", "g", "b")
     return assemble(
         between(_fractions(splats["packed_position"], (21, 11), (11, 10), (0, 11)), "x", "y", "z"),

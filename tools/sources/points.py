@@ -47,12 +47,13 @@ def unit_colour(rows: Rows, names: tuple[str, ...]) -> NDArray[np.float64]:
     return p.stack(rows, names) / whites
 
 
+def has_faces(ply: p.Ply) -> bool:
+    """Is it a mesh?"""
+    return any(e.n_rows for e in ply.elements if e.name in _FACES)
+
+
 def open_point_ply(ply: p.Ply) -> Source:
     vertex = ply.element("vertex")
-    if any(e.n_rows for e in ply.elements if e.name in _FACES):
-        raise UserError(
-            f"{shown(ply.path)} is a mesh (it has faces): meshes are not read yet, only points and splats"
-        )
     if vertex is None or not {"x", "y", "z"} <= vertex.names:
         raise UserError(
             f"{shown(ply.path)}: expected a PLY element vertex with x, y, z (points or Gaussian splats)"

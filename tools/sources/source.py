@@ -1,4 +1,4 @@
-"""What every reader gives: a Source, whose batches are Gaussians, Points or Voxels.
+"""What every reader gives: a Source, whose batches are all Gaussians, Points, Voxels, Heights ... (`Batch`).
 
 Every byte is untrusted. The rules that all readers share stand here: limits, the check of a path before it
 is opened, reads that are as long as they were meant to be, and which records are dropped.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -44,6 +44,7 @@ class Points:
 
     positions: NDArray[np.float64]  # [N, 3] source units, source axes
     rgb: NDArray[np.uint8]  # [N, 3] sRGB
+    semantic: NDArray[np.uint32] | None = None  # [N] entity of each, 0: none; named in Source.entities
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -55,14 +56,82 @@ class Voxels:
 
     voxels: NDArray[np.int64]  # [N, 3] source axes
     rgba: NDArray[np.uint8]  # [N, 4] sRGB and coverage, coverage at least 1
+    semantic: NDArray[np.uint32] | None = None  # [N] entity of each, 0: none; named in Source.entities
 
     def __len__(self) -> int:
         return len(self.voxels)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Heights:
+    """A rectangle of a height field: samples [R, C], between them (R - 1) x (C - 1) bilinear patches.
+
+    Sample [r, c] stands at x = corner[0] + (first[1] + c) step[0], y = corner[1] + (first[0] + r) step[1].
+    Corner and step are the same in all batches of a source, so a sample that two batches share stands at
+    exactly one place. Batches share samples along their edges and no patch.
+    """
+
+    heights: NDArray[np.float32]  # [R, C] source units, z; NaN: nothing is known there
+    rgb: NDArray[np.uint8]  # [R, C, 3] sRGB
+    corner: tuple[float, float]  # x, y of the field's sample [0, 0], source units
+    step: tuple[float, float]  # along x, along y; above 0
+    first: tuple[int, int]  # row, column of this rectangle's sample [0, 0] in the field
+
+    def __len__(self) -> int:
+        """How many patches have all four samples."""
+        known = np.isfinite(self.heights)
+        return int((known[1:, 1:] & known[:-1, 1:] & known[1:, :-1] & known[:-1, :-1]).sum())
+
+
+Wrap = Literal["repeat", "mirror", "clamp"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Texture:
+    """A picture at every size: level 0 as it came, each next one half as wide and high, down to one texel.
+
+    levels: [height, width, 4] uint8, sRGB and alpha, first row on top. cutoffs: per level, the alpha 0..1
+    below which a place is a hole (empty: alpha means nothing). wrap: what lies beyond 0..1 along u and v.
+    """
+
+    levels: tuple[NDArray[np.uint8], ...]
+    cutoffs: tuple[float, ...] = ()
+    wrap: tuple[Wrap, Wrap] = ("repeat", "repeat")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Triangles:
+    """N triangles of one material, every number finite. What is drawn is colour times texture."""
+
+    positions: NDArray[np.float64]  # [N, 3 corners, 3] source units, source axes
+    colours: NDArray[np.float32]  # [N, 3 corners, 4] linear light and alpha, 0..1
+    uv: NDArray[np.float64]  # [N, 3 corners, 2], (0, 0) the picture's top left corner
+    texture: Texture | None
+    cutoff: float = 0.0  # alpha below which an untextured place is a hole
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frames:
+    """N views of one size and one camera, with depth. Camera axes are OpenCV's: x right, y down, z forward.
+
+    The centre of pixel (column i, row j) has image coordinates (i, j); depth is z, not distance.
+    """
+
+    rgb: NDArray[np.uint8]  # [N, H, W, 3] sRGB
+    depth: NDArray[np.float32]  # [N, H, W] source units; 0 where nothing was measured, never negative
+    intrinsics: tuple[float, float, float, float]  # fx, fy, cx, cy in pixels
+    camera_to_world: NDArray[np.float64]  # [N, 4, 4] rigid; translation in source units
+
+    def __len__(self) -> int:
+        return len(self.depth)
+
+
 Rows = NDArray[np.void]  # [N] structured records
-Batch = Gaussians | Points | Voxels
-Kind = Literal["gaussians", "points", "voxels"]
+Batch = Gaussians | Points | Voxels | Heights | Triangles | Frames
+Kind = Literal["gaussians", "points", "voxels", "heights", "triangles", "frames"]
 Up = Literal["z", "y", "-y"]
 
 
@@ -76,6 +145,8 @@ class Source:
     `n_items` is what the file declares, hence the most that `batches` yields in all. Records with NaN or
     infinite numbers, a quaternion without direction or a hidden twin (voxels) are left out, so
     `n_items - (sum of the batches' lengths)` is how many were dropped.
+
+    A batch of frames is one frame whatever n is: frames are large, and are forgotten once fused.
     """
 
     path: Path
@@ -84,6 +155,10 @@ class Source:
     up: Up  # the format's convention, not this file's content
     batches: Callable[[int], Iterator[Batch]]
     notes: dict[str, str | int]  # provenance: no absolute paths, no timestamps
+    unit_m: float | None = None  # metres per source unit, where the file says so
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)  # source point that should come to lie at --at
+    entities: dict[int, str] = field(default_factory=dict)  # names of what `semantic` numbers
+    files: tuple[Path, ...] = ()  # all that the scene is made of; empty: `path` alone
 
 
 def file_bytes(path: Path) -> int:

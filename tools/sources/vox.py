@@ -3,7 +3,11 @@
 A file is a tree of chunks (id, content bytes, children bytes). SIZE and XYZI come in pairs, one per model. A
 voxel's palette byte i is colour i - 1 of RGBA, or of the default palette; 0 is empty. IMAP only says where
 the editor's window shows a colour, so it changes nothing here. Palette alpha is ignored, as MagicaVoxel does:
-every voxel is solid. Materials are counted, not read. z points up; a cell is a unit.
+every voxel is solid. z points up; a cell is a unit.
+
+A voxel's entity (`semantic`) is its palette byte, 1..255, so a palette entry that means something keeps its
+number. It is called "palette i", after its note, where the file has one for each of the palette's colours or
+for each of its rows of 8 (NOTE), and before its material's kind, unless that is the plain one (MATL).
 
 A model turns about the corner floor(size / 2), half a cell off its cells' centres. Where visible models
 overlap, the one later in depth-first order wins (MagicaVoxel documents no order). Without a scene graph the
@@ -31,6 +35,9 @@ _FEW = 1 << 18  # voxels: read at a time, and sorted rather than searched for in
 _MAX_CHUNKS = 1 << 18
 _MAX_SIDE = 2048  # MagicaVoxel's is 256, which is all that a voxel's bytes reach
 _MAX_NODE_BYTES = 1 << 24
+_MAX_NAME = 80  # characters of a note or a material's kind
+_ROW = 8  # colours in a row of the palette
+_NO_NOTES = ("color", "note")  # what MagicaVoxel writes where nobody wrote anything
 _NODES = ("nTRN", "nGRP", "nSHP")
 
 
@@ -48,6 +55,8 @@ class _Parts:
     hidden_layers: set[int] = field(default_factory=set)
     palette: NDArray[np.uint8] | None = None
     n_materials: int = 0
+    materials: dict[int, str] = field(default_factory=dict)  # palette byte -> kind, where not diffuse
+    notes: list[str] = field(default_factory=list)
 
 
 def open_vox(path: Path) -> s.Source:
@@ -76,7 +85,8 @@ def open_vox(path: Path) -> s.Source:
             for start, count in s.spans(len(keys), n, 32):
                 key = keys[start : start + count]
                 voxels = corner + np.stack([key & 255, key >> 8 & 255, key >> 16], axis=1)
-                yield s.Voxels(voxels, palette[indices[start : start + count]])
+                entry = indices[start : start + count]
+                yield s.Voxels(voxels, palette[entry], entry.astype(np.uint32))
 
     notes: dict[str, str | int] = {
         "format": f"vox v{version}",
@@ -85,7 +95,27 @@ def open_vox(path: Path) -> s.Source:
         "n_materials": parts.n_materials,
         "palette": "default" if parts.palette is None else "own",
     }
-    return s.Source(path, "voxels", n_items, "z", batches, notes)
+    entities = {i: _entity(i, parts) for i in _used(path, [parts.models[i.model] for i in placed])}
+    return s.Source(path, "voxels", n_items, "z", batches, notes, entities=entities)
+
+
+def _entity(entry: int, parts: _Parts) -> str:
+    """What a palette byte is called."""
+    per_note = 1 if len(parts.notes) >= 255 else _ROW
+    at = (entry - 1) // per_note
+    note = parts.notes[at].strip() if at < len(parts.notes) else ""
+    name = f"{note}, palette {entry}" if note and note not in _NO_NOTES else f"palette {entry}"
+    return f"{name} ({parts.materials[entry]})" if entry in parts.materials else name
+
+
+def _used(path: Path, models: list[_Model]) -> list[int]:
+    """Palette bytes that the voxels of these models have."""
+    seen = np.zeros(256, bool)
+    for offset, n_voxels in {(m.offset, m.n_voxels) for m in models}:
+        for start, count in s.spans(n_voxels, _FEW, 4):
+            seen[s.read_rows(path, offset + 4 * start, "u1", 4 * count)[3::4]] = True
+    seen[0] = False
+    return np.flatnonzero(seen).tolist()
 
 
 def _read_parts(path: Path, at: int, end: int) -> _Parts:
@@ -126,7 +156,30 @@ def _read_parts(path: Path, at: int, end: int) -> _Parts:
                 parts.hidden_layers.add(layer)
         elif kind in ("MATL", "MATT"):
             parts.n_materials += 1
+            _read_names(parts, kind, _reader(path, body, content, where, _MAX_NODE_BYTES))
+        elif kind == "NOTE":
+            _read_names(parts, kind, _reader(path, body, content, where, _MAX_NODE_BYTES))
     return parts
+
+
+def _read_names(parts: _Parts, kind: str, reader: Reader) -> None:
+    """NOTE: names. MATL: byte, then pairs; MATT, its predecessor: byte, kind. Byte 256 is byte 0, unused.
+
+    A damaged one is passed over: what an entity is called is not worth the scene.
+    """
+    try:
+        if kind == "NOTE":
+            parts.notes = [shown(reader.text())[:_MAX_NAME] for _ in range(reader.count(256))]
+            return
+        entry = reader.int32() & 255
+        if kind == "MATL":
+            name = reader.pairs().get("_type", "").removeprefix("_")
+        else:
+            name = {1: "metal", 2: "glass", 3: "emit"}.get(reader.int32(), "")
+    except UserError:
+        return
+    if name not in ("", "diffuse"):
+        parts.materials[entry] = shown(name)[:_MAX_NAME]
 
 
 def _reader(path: Path, offset: int, n_bytes: int, where: str, most: int) -> Reader:

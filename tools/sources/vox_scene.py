@@ -70,12 +70,13 @@ class Reader:
             raise self.bad("it ends in the middle of a field")
         return self.data[self.at - n_bytes : self.at]
 
+    def text(self) -> str:
+        """STRING: its length, then bytes."""
+        return self.take(self.count(len(self.data))).decode("utf-8", "replace")
+
     def pairs(self) -> dict[str, str]:
         """DICT: a count, then that many pairs of strings (length, bytes)."""
-        texts = [
-            self.take(self.count(len(self.data))).decode("utf-8", "replace")
-            for _ in range(2 * self.count(MAX_DICT))
-        ]
+        texts = [self.text() for _ in range(2 * self.count(MAX_DICT))]
         return dict(zip(texts[::2], texts[1::2], strict=True))
 
 

@@ -15,7 +15,8 @@ thinnest axis as well, pictures came nearer still, but sheets of thin discs beca
 Why s/2 (the voxel as its inscribed ball), and not the cube's true half width along e_j, s/2 * |e_j|_1,
 measured before the low-pass with the same rule on every axis: planes in 10 directions of overlapping thin
 discs (sigma 1 x 1 x 0.01 voxels, opacity 0.9) and of thicker ones (0.5 x 0.5 x 0.1, opacity 0.5) gave, as
-voxels per s^2 of surface: mean (axis-aligned, 45 degrees); and of the 20 planes this many had a 6- or 26-connected hole:
+voxels per s^2 of surface: mean (axis-aligned, 45 degrees); and of the 20 planes this many had a 6-connected,
+a 26-connected hole:
 
     half width          thin discs            thick discs           6-holes   26-holes
     s/2 |e|_1           1.50 (1.01, 1.40)     1.93 (2.00, 2.11)     0         0

@@ -4,6 +4,8 @@
 voxelise(batch, placement, limits)            -> (sums to be merged, items left out by reason)
 resolve(sums, options)                        -> (solid [M] bool, coverage [M] uint8 >= 1)
 colour(sums)                                  -> the colours [M, 3] uint8 sRGB
+carve(source, voxels, placement, options)     -> [M] bool: which of the solid voxels [M, 3] stay; each is
+                                              judged by itself, so ask by region or for all at once
 """
 
 from collections.abc import Callable, Iterable
@@ -14,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bake_options import BakeOptions
-from ..sources.source import Gaussians, Points, Source, Voxels
-from . import gaussians, points, survey, voxels
+from ..sources.source import Frames, Gaussians, Heights, Points, Source, Triangles, Voxels
+from . import carve, frames, gaussians, heights, points, survey, triangles, voxels
 from .placement import Placement
 from .sums import Sums, mean_srgb
 
@@ -33,6 +35,9 @@ class Kind:
     resolve: Callable[[Sums, BakeOptions], Solid]
     looks_first: bool = False  # its survey reads the batches
     colour: Callable[[Sums], NDArray[np.uint8]] = mean_srgb
+    observes: bool = False  # voxelise gives one Sums per item, in order: item n is the n-th observation
+    carve: Callable[[Source, NDArray[np.integer], Placement, BakeOptions], NDArray[np.bool_]] | None = None
+    held: bool = True  # small sources are read once and held; not frames, which are large
 
 
 def _no_survey(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
@@ -67,6 +72,39 @@ def _voxelise_voxels(batch: Voxels, placement: Placement, limits: None) -> tuple
     return parts, {"cropped": n_cropped}
 
 
+def _survey_heights(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
+    first: Heights = next(iter(batches()))
+    survey.check_heights(source.n_items, first.step, placement)
+
+
+def _voxelise_heights(batch: Heights, placement: Placement, limits: None) -> tuple[Iterable[Sums], Dropped]:
+    parts, n_cropped = heights.voxelise(batch, placement)
+    return parts, {"cropped": n_cropped}
+
+
+def _survey_triangles(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
+    triangles.check_work(batches(), placement)
+
+
+def _voxelise_triangles(
+    batch: Triangles, placement: Placement, limits: None
+) -> tuple[Iterable[Sums], Dropped]:
+    parts, n_cropped = triangles.voxelise(batch, placement)
+    return parts, {"cropped": n_cropped}
+
+
+def _survey_frames(
+    batches: Batches, source: Source, placement: Placement, options: BakeOptions
+) -> float | None:
+    return options.max_depth_m
+
+
+def _voxelise_frames(
+    batch: Frames, placement: Placement, max_depth_m: float | None
+) -> tuple[Iterable[Sums], Dropped]:
+    return frames.voxelise(batch, placement, max_depth_m), {}
+
+
 KINDS: dict[str, Kind] = {
     "gaussians": Kind(
         _survey_gaussians,
@@ -77,4 +115,21 @@ KINDS: dict[str, Kind] = {
     ),
     "points": Kind(_no_survey, _voxelise_points, lambda summed, options: points.resolve(summed)),
     "voxels": Kind(_survey_voxels, _voxelise_voxels, lambda summed, options: voxels.resolve(summed)),
+    "heights": Kind(_survey_heights, _voxelise_heights, lambda summed, options: heights.resolve(summed)),
+    "triangles": Kind(
+        _survey_triangles,
+        _voxelise_triangles,
+        lambda summed, options: triangles.resolve(summed),
+        looks_first=True,
+    ),
+    "frames": Kind(
+        _survey_frames,
+        _voxelise_frames,
+        lambda summed, options: frames.resolve(summed),
+        carve=lambda source, found, placement, options: carve.carve(
+            source, found, placement, options.max_depth_m
+        ),
+        observes=True,
+        held=False,
+    ),
 }

@@ -93,3 +93,13 @@ def check_cells(n_cells: int, placement: Placement) -> None:
     if cells > MAX_CELLS:
         better_m = placement.scale / (MAX_CELLS / n_cells) ** (1 / 3)
         raise UserError(too_fine(cells, placement.voxel_size_m, better_m * 1.1))
+
+
+def check_heights(n_patches: int, step: tuple[float, float], placement: Placement) -> None:
+    """UserError if n patches, each step[0] x step[1] units wide, would fill absurdly many voxels."""
+    lowest, highest = placement.crop()
+    area = step[0] * step[1] * (placement.scale / placement.voxel_size_m) ** 2
+    cells = min(n_patches * max(area, 1.0), float(np.prod((highest - lowest)[:2].astype(np.float64))))
+    if cells > MAX_CELLS:
+        better_m = placement.voxel_size_m * (cells / MAX_CELLS) ** 0.5
+        raise UserError(too_fine(cells, placement.voxel_size_m, better_m * 1.1))
