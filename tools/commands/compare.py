@@ -1,8 +1,9 @@
 """Tell how faithful a world is to the scene it was baked from.
 
 Both are drawn from the same cameras and compared: PSNR, SSIM, distance, coverage. Splats are drawn by an
-exact splatter, points and voxel files as cubes, meshes by rays; the world by Voxtide's renderer, unlit. The cameras stand on
-all sides, framed; another --seed gives others. Where the source lies is read from the world.
+exact splatter, points and voxel files as cubes, meshes by rays; the world by Voxtide's renderer, unlit. The
+cameras stand on all sides, framed; another --seed gives others. Posed RGB-D is compared with its own frames.
+Where the source lies is read from the world.
 
 -o draws a sheet (source, world, difference); --report writes sheet, table and what is lost into a folder.
 docs/fidelity.md says how to read the figures.
