@@ -124,7 +124,7 @@ def scenes_of(sources: Sequence[tuple[Source, BakeOptions]]) -> list[tuple[Scene
 
 def parameters(scenes: Sequence[Scene]) -> str:
     """One word that differs when a source's bytes or an option does: what a resumed bake must share."""
-    text = canonical({"bake": 2, "span": SPAN, "scenes": [scene.origin for scene in scenes]})
+    text = canonical({"bake": 3, "span": SPAN, "scenes": [scene.origin for scene in scenes]})
     return xxhash.xxh3_128_hexdigest(text.encode())
 
 

@@ -18,7 +18,7 @@ from ..pyramid import Levels, plane_regions_of
 from ..voxelise import semantic, updated
 from ..voxelise.kinds import KINDS
 from ..voxelise.semantic import Votes
-from ..voxelise.sums import Sums, mean_srgb
+from ..voxelise.sums import Sums
 from ..voxelise.updated import Seen
 from .spill import ATTRIBUTES, Block, Columns, Corner
 
@@ -117,7 +117,7 @@ def _resolved(
     if stay is not None and KINDS[kind].carves:
         solid &= np.isin(key, stay, assume_unique=True)
     there = Sums(*(getattr(summed, name)[solid] for name in Sums.__slots__))
-    return key[solid], np.concatenate([mean_srgb(there), coverage[solid, None]], axis=1)
+    return key[solid], np.concatenate([KINDS[kind].colour(there), coverage[solid, None]], axis=1)
 
 
 def planes_of(region: Corner, blocks: Sequence[Block], keys: list[I64]) -> dict[str, tuple[I64, list[bytes]]]:

@@ -79,5 +79,5 @@ def resolve(
         solid[solid] = carve.carve(source, summed.voxels[solid], placement, options.max_depth_m)
     if not solid.any():
         raise UserError(f"{shown(source.path)} leaves no voxel here: {dropped or 'the source is empty'}")
-    rgba = np.concatenate([sums.mean_srgb(summed), coverage[:, None]], axis=1)
+    rgba = np.concatenate([kind.colour(summed), coverage[:, None]], axis=1)
     return summed.voxels[solid].astype(np.int64), rgba[solid]

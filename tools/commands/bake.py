@@ -30,7 +30,7 @@ PREFIX = "procedural:"
 DEFAULT_SIZE_KM, DEFAULT_SEED = 0.2, 1
 ONLY_SCENES = {  # what only the voxeliser reads, and its defaults
     "up": None, "scale": None, "at": None, "origin": None, "rotate": None, "bounds": None,
-    "threshold": 0.5, "min_opacity": 0.1, "max_scale": None, "task": None,
+    "threshold": 0.5, "min_opacity": 0.1, "max_scale": None, "task": None, "report": None,
     "pose_convention": None, "intrinsics": None, "depth_scale": None, "max_depth": None, "no_carve": False,
 }  # fmt: skip
 PLACES = ("up", "scale", "rotate", "origin", "at")  # once for all scenes, or once for each
@@ -97,6 +97,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     made.add_argument("--seed", type=arguments.natural, metavar="N", help="which island (default 1)")
     _add_means(parser.add_argument_group("what the bake may take, and who does it (the world is the same)"))
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="then compare the world with the scene, and write report.md, report.json and sheet.png there",
+    )
     parser.add_argument("-f", "--overwrite", action="store_true", help="replace the world that is there")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -187,7 +193,7 @@ def _chosen(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     """Which of the ways to bake is asked for. UserError: none of them."""
     procedural = [str(path).startswith(PREFIX) for path in args.sources]
     if args.finish:
-        if args.sources or args.task:
+        if args.sources or args.task or args.report:
             raise UserError("--finish takes the world's folder alone: voxtide bake --finish OUT.vxt")
         return _finish
     if not args.sources:
@@ -217,6 +223,28 @@ def _finish(args: argparse.Namespace, show: Progress) -> BakeReport:
     from ..bake import finish
 
     return finish(args.out, show, _means(args))
+
+
+def _check_report(args: argparse.Namespace, opened: list[Source]) -> None:
+    """UserError, before a long bake, if its report cannot be made."""
+    from ..fidelity.references import check
+
+    if args.task or len(opened) > 1:
+        raise UserError("--report compares one scene that is baked in one go: see `voxtide compare`")
+    if args.report.exists() and not args.report.is_dir():
+        raise UserError(f"--report {args.report} is a file: name a folder")
+    check(opened[0])
+
+
+def _compare(args: argparse.Namespace, source: Source, show: Progress) -> None:
+    """Say how faithful the new world is."""
+    from ...streamer.world import open_world
+    from ..fidelity import report
+    from ..fidelity.compare import compare
+    from .compare import DEFAULT_SIZE, DEFAULT_VIEWS
+
+    found = compare(open_world(args.out), source, DEFAULT_VIEWS, DEFAULT_SIZE, progress=show)
+    report.write(args.report, found, args.out.name)
 
 
 def _procedural(args: argparse.Namespace, show: Progress) -> BakeReport:
@@ -255,10 +283,15 @@ def _scenes(args: argparse.Namespace, show: Progress) -> BakeReport | TaskReport
         raise UserError(f"--size-km and --seed are for {PREFIX} worlds, like {PREFIX}island")
     places = _places(args)
     opened = _opened(args)
+    if args.report:
+        _check_report(args, opened)
     sources = [(source, _options(args, place)) for source, place in zip(opened, places, strict=True)]
     if args.task:
         return bake_task(sources, args.out, args.task, show, _means(args))
-    return bake_together(sources, args.out, show, _means(args))
+    report = bake_together(sources, args.out, show, _means(args))
+    if args.report:
+        _compare(args, opened[0], show)
+    return report
 
 
 def _opened(args: argparse.Namespace) -> list[Source]:

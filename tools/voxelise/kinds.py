@@ -3,6 +3,7 @@
 survey(batches, source, placement, options)   one look before the work -> what its voxelise wants
 voxelise(batch, placement, limits)            -> (sums to be merged, items left out by reason)
 resolve(sums, options)                        -> (solid [M] bool, coverage [M] uint8 >= 1)
+colour(sums)                                  -> the colours [M, 3] uint8 sRGB
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ from ..bake_options import BakeOptions
 from ..sources.source import Frames, Gaussians, Heights, Points, Source, Triangles, Voxels
 from . import frames, gaussians, heights, points, survey, triangles, voxels
 from .placement import Placement
-from .sums import Sums
+from .sums import Sums, mean_srgb
 
 Batches = Callable[[], Iterable[Any]]  # the source's batches, as often as wanted
 Dropped = dict[str, int]
@@ -32,6 +33,7 @@ class Kind:
     resolve: Callable[[Sums, BakeOptions], Solid]
     looks_first: bool = False  # its survey reads the batches
     limits: Callable[..., Any] | None = None  # the dataclass of plain numbers that its survey returns
+    colour: Callable[[Sums], NDArray[np.uint8]] = mean_srgb
     observes: bool = False  # voxelise gives one Sums per item, in order: item n is the n-th observation
     carves: bool = False  # its items look once more at what became solid: see carve.py
     held: bool = True  # small sources are read once and held; not frames, which are large
@@ -110,6 +112,7 @@ KINDS: dict[str, Kind] = {
         lambda summed, options: gaussians.resolve(summed, options.threshold),
         looks_first=True,
         limits=gaussians.Limits,
+        colour=gaussians.mean_srgb,
     ),
     "points": Kind(_no_survey, _voxelise_points, lambda summed, options: points.resolve(summed)),
     "voxels": Kind(_survey_voxels, _voxelise_voxels, lambda summed, options: voxels.resolve(summed)),
