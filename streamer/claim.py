@@ -165,9 +165,7 @@ def told(notes: dict[str, Any]) -> str:
 def _make_root(path: Path) -> None:
     if not path.exists():
         path.mkdir(parents=True)
-        folder = files.open_folder(path.parent, [])
-        os.fsync(folder)
-        os.close(folder)
+        _flush(path.parent)
 
 
 def _is_ours(key: str) -> bool:
@@ -198,6 +196,16 @@ def lock_journal(path: Path) -> int:
         path / JOURNAL_KEY, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666
     )
     try:
+        _lock(path, journal)
+        _flush(path)
+    except BaseException:  # else a caller that tries again finds it locked, by itself
+        os.close(journal)
+        raise
+    return journal
+
+
+def _lock(path: Path, journal: int) -> None:
+    try:
         fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
         held, named = os.fstat(journal), os.stat(path / JOURNAL_KEY, follow_symlinks=False)
         if (held.st_dev, held.st_ino) != (named.st_dev, named.st_ino):
@@ -207,13 +215,17 @@ def lock_journal(path: Path) -> int:
             found = read_journal(path, journal)
         except WorldError:
             found = None  # it is being begun
-        os.close(journal)
         what = f"another process is baking here: {told(found.notes if found else {})}"
         raise BlockingIOError(errno.EWOULDBLOCK, what, str(path)) from None
+
+
+def _flush(path: Path) -> None:
+    """Have a folder's names on disk."""
     folder = files.open_folder(path, [])
-    os.fsync(folder)
-    os.close(folder)
-    return journal
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def check_ours(path: Path) -> None:
