@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bakery import file_bytes
 from splat_files import write_points, write_splat
+from voxtide.streamer import files
 from voxtide.streamer.verify import verify
 from voxtide.streamer.world import open_world
 from voxtide.streamer.writer import WorldWriter
@@ -79,6 +80,28 @@ def test_three_tasks_in_any_order_then_finish(scene, tmp_path):
     assert file_bytes(out) == scene[1] and left(out) == {"zarr.json", "manifest", "color"}
     with pytest.raises(UserError, match="no bake to finish"):
         finish(out)
+
+
+@pytest.mark.parametrize("last", ["levels", "journal"])
+def test_finish_goes_on_alone_when_it_was_cut_short(scene, tmp_path, monkeypatch, last):
+    out = tmp_path / "tasks"
+    bake_task(scene[0], out, (0, 1))
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if last == "levels":
+            patch.setattr(driver, "write_levels", stop)
+        else:
+            real = files.remove_file
+            gone = lambda root, key: (stop if key == "manifest.journal" else real)(root, key)  # noqa: E731
+            patch.setattr(files, "remove_file", gone)
+        with pytest.raises(KeyboardInterrupt):
+            finish(out)
+    assert "manifest.journal" in left(out) and "baking" not in left(out)
+    finish(out)
+    assert file_bytes(out) == scene[1]
 
 
 def test_tasks_may_be_taken_over_by_a_bake_in_one_piece(scene, tmp_path):

@@ -168,9 +168,31 @@ def _level_0(
             "dropped": gathered.dropped,
             "now": gathered.now,
             "regions": n_regions,
+            "goal": _told(goal),
         }
         writer.note("finest", note)
     return (low, high), n_levels
+
+
+def _told(goal: Goal) -> dict[str, Any]:
+    """What `goal_told` makes the goal of again. Plain JSON."""
+    return {
+        "voxel_size_m": goal.voxel_size_m,
+        "codec": goal.codec,
+        "n_levels": goal.n_levels,
+        "origins": goal.origins,
+        "entities": {str(number): name for number, name in goal.entities.items()},
+    }
+
+
+def goal_told(out: Path, word: str, notes: dict[str, Any]) -> Goal | None:
+    """The goal of a bake whose journal has these notes: known once its level 0 is whole, else None."""
+    told = notes.get("finest", {}).get("goal")
+    if told is None:
+        return None
+    entities = {int(number): name for number, name in told["entities"].items()}
+    size_m, codec, n_levels = told["voxel_size_m"], told["codec"], told["n_levels"]
+    return Goal(out, size_m, codec, n_levels, False, word, told["origins"], entities)
 
 
 def _n_levels(goal: Goal, box: Box) -> int:

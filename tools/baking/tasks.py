@@ -15,12 +15,12 @@ from pathlib import Path
 
 from ...streamer.claim import join, lock_journal, read_journal
 from ...streamer.errors import WorldError
-from ...streamer.manifest import JOURNAL_KEY
+from ...streamer.manifest import JOURNAL_KEY, Journal
 from ...streamer.writer import WorldWriter, parameters_of
 from ..errors import UserError, shown
 from ..progress import Progress
 from . import plan, scratch, target
-from .driver import BakeReport, Gathered, Goal, Resources, bake_to, disk_errors
+from .driver import BakeReport, Gathered, Goal, Resources, bake_to, disk_errors, goal_told
 from .scenes import Opened, Shelf, read_spans, survey, write_regions
 from .workers import StoppedError, Submit, workers
 
@@ -44,6 +44,7 @@ def bake_task(
         raise UserError("--task does not replace a world: leave out --overwrite, or name another folder")
     with disk_errors(goal.out):
         bake = parameters_of(goal.voxel_size_m, goal.codec, goal.word)
+        target.open_target(goal.out, bake)  # ends a bake that was cut short at its last step
         held = join(goal.out, bake)
         try:
             root = scratch.root_of(goal.out, means.scratch, goal.word)
@@ -69,8 +70,11 @@ def finish(out: Path, means: Resources, progress: Progress) -> BakeReport:
         target.settle(out)
         if not (out / JOURNAL_KEY).is_file():
             raise UserError(f"{shown(out)} holds no bake to finish: run its tasks first, with --task I/N")
-        word = _word(out, means)
+        found = _journal(out, means)
+        word = found.bake.parameters
         root = scratch.root_of(out, means.scratch, word)
+        if goal := goal_told(out, word, found.notes):  # it was cut short later: the runs are gone
+            return bake_to(goal, _too_late, means, progress)
         scenes = plan.load(root, word)
         if scenes is None:
             raise UserError(
@@ -100,8 +104,12 @@ def _finished(
     return bake_to(goal, write, means, progress)
 
 
-def _word(out: Path, means: Resources) -> str:
-    """The parameters of the bake that lies there, from its journal. UserError: a task, or a bake, runs."""
+def _too_late(writer: WorldWriter, submit: Submit, gathered: Gathered) -> None:
+    raise StoppedError("regions of level 0 are damaged: run its tasks again, then --finish")
+
+
+def _journal(out: Path, means: Resources) -> Journal:
+    """The journal of the bake that lies there. UserError: a task, or a bake, runs."""
     try:
         journal = lock_journal(out)
     except BlockingIOError as error:
@@ -117,4 +125,4 @@ def _word(out: Path, means: Resources) -> str:
         os.close(journal)
     if found is None:
         raise UserError(f"{shown(out)} holds no bake to finish: its task died as it began; run it again")
-    return found.bake.parameters
+    return found
