@@ -22,7 +22,7 @@ function connect(on) {
 
   function told(what) {
     if (what.tell === "hello") { seq = shown = asked = 0; sent.clear(); on.hello(what); }
-    else if (what.tell === "role") { tries = 0; asked = 0; on.state("live", what.flies ? "Live" : "Watching"); on.role(what); }
+    else if (what.tell === "role") { tries = 0; asked = 0; on.role(what); on.state("live", ""); }
     else if (what.tell === "note") on.note(what.text);
   }
 

@@ -79,6 +79,8 @@ const link = connect({
   },
   frame(head, bitmap, blob) {
     [last, picture] = [head, blob];
+    if (canvas.width !== bitmap.width || canvas.height !== bitmap.height)  // its shape on the page follows these
+      Object.assign(canvas, {width: bitmap.width, height: bitmap.height});
     easel.transferFromImageBitmap(bitmap);
     $("cover").classList.add("open");
     if (head.near_m) plane.at.near_m = plane.at.near_m ? Math.exp(0.7 * Math.log(plane.at.near_m) + 0.3 * Math.log(head.near_m)) : head.near_m;
