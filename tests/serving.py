@@ -11,6 +11,7 @@ from PIL import Image
 from voxtide.app.camera import Pose
 from voxtide.streamer.world import open_world
 from voxtide.tools.serve.running import ServeOptions, start
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from worlds import make_world
 
@@ -45,7 +46,7 @@ def served(path, **options):
 
 
 class Client:
-    """One end of a conversation. What comes is sorted: `told` by kind, frames as (head, bytes of the picture)."""
+    """One end of a conversation. What comes is kept: `told` by kind, frames as (head, picture's bytes)."""
 
     def __init__(self, serving, token=TOKEN, **options):
         self.open = contextlib.ExitStack()
@@ -98,6 +99,14 @@ class Client:
         head, data = self.frames[-1]
         return head, np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
+    def closed(self):
+        """Hear until the server ends it -> (code, reason)"""
+        while True:
+            try:
+                assert self.hear() is not None, "it is still open"
+            except ConnectionClosed as error:
+                return error.rcvd.code, error.rcvd.reason
+
     def drop(self):
         """Go without a word, as when a cable is pulled."""
         self.socket.socket.shutdown(2)
@@ -117,6 +126,6 @@ class Client:
 def soon(what, timeout_s=10.0):
     """Whether something becomes true in time."""
     end = time.monotonic() + timeout_s
-    while not what() and time.monotonic() < end:
+    while not (is_so := what()) and time.monotonic() < end:
         time.sleep(0.01)
-    return what()
+    return is_so
