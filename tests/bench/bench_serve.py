@@ -1,7 +1,7 @@
 """What a browser sees of `voxtide serve`: frames a second and latency, at 640x360 in headless Chromium.
 
-A page holds W through a world for some seconds. Latency is from an input in the page until the picture that
-shows it is in the page. With llvmpipe the server and the browser share the same cores. "sharp" draws every
+A page circles around what it sees: D and an arrow key are held. Latency is from an input in the page until
+the picture that shows it is there. With llvmpipe the server and the browser share the same cores. "sharp" draws every
 picture in full; "auto" lowers the resolution while moving. Goal: 5 frames a second on 2 cores.
 
     python tests/bench/bench_serve.py WORLD [--seconds 10] [--shot OUT.png]
@@ -27,6 +27,7 @@ from voxtide.tools.serve.running import ServeOptions, start
 from voxtide.tools.shot import framed_pose
 
 SIZE = 640, 360
+KEYS = "KeyD", "ArrowLeft"
 # Every frame and every latency, noted in the page as they come.
 WATCH = """
 window.seen = [];
@@ -42,7 +43,8 @@ def fly(page, quality, seconds):
     """-> facts of a flight of so many seconds at one quality"""
     page.evaluate(f"home(); choose('quality', '{quality}')")
     time.sleep(2)
-    page.call("Input.dispatchKeyEvent", type="keyDown", code="KeyW", key="w")
+    for code in KEYS:
+        page.call("Input.dispatchKeyEvent", type="keyDown", code=code, key=code)
     time.sleep(1)
     page.evaluate("window.seen = []")
     late_ms = []
@@ -51,7 +53,8 @@ def fly(page, quality, seconds):
         time.sleep(0.25)
         late_ms.append(page.evaluate("link.figures().latency_ms"))
     seen = page.evaluate("window.seen")
-    page.call("Input.dispatchKeyEvent", type="keyUp", code="KeyW", key="w")
+    for code in KEYS:
+        page.call("Input.dispatchKeyEvent", type="keyUp", code=code, key=code)
     gaps_ms = [b[0] - a[0] for a, b in pairwise(seen)]
     return {
         "quality": quality,

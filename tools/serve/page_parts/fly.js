@@ -98,5 +98,5 @@ function flight(canvas, stick, rules) {
   addEventListener("blur", () => held.clear());
   document.addEventListener("visibilitychange", () => held.clear());
 
-  return {at, step, speed, isWanted: () => [...held].some((key) => key in KEYS || key in TURNS) || pointers.size > 0};
+  return {at, step, speed};
 }

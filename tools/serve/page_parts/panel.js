@@ -75,6 +75,7 @@ const link = connect({
     else if (began) plane.at.pose = [...what.pose];
     plane.returning = false;
     $("watching").hidden = what.flies;
+    document.body.classList.toggle("watching", !what.flies);
     $("watch").hidden = !(what.flies && what.flying > 1);
   },
   frame(head, bitmap, blob) {
@@ -116,7 +117,6 @@ function tick(now) {
   const seconds = Math.min((now - before) / 1000, 0.1);
   before = now;
   if (about && role.flies) { if (plane.step(seconds)) link.pose(plane.at.pose); }
-  else if (about && plane.isWanted() && $("status").dataset.state === "live") $("take").classList.add("asked");
   requestAnimationFrame(tick);
 }
 requestAnimationFrame(tick);
