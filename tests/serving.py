@@ -31,9 +31,21 @@ def small_world(folder):
     return folder / "pillars.vxt"
 
 
+class Slow:
+    """A world whose every read takes a while, once the coarse levels have been read."""
+
+    def __init__(self, source, seconds):
+        self.source, self.meta, self.seconds, self.n_reads = source, source.meta, seconds, 0
+
+    def read_many(self, ids, on_bad=None):
+        self.n_reads += 1
+        time.sleep(self.seconds if self.n_reads > 1 else 0)
+        return self.source.read_many(ids, on_bad)
+
+
 @contextlib.contextmanager
-def served(path, **options):
-    """The world at this path, served on a port of its own -> Serving"""
+def served(path, read_s=0.0, **options):
+    """The world at this path, served on a port of its own, each read slowed by read_s -> Serving"""
     options = {
         "port": 0,
         "token": TOKEN,
@@ -41,7 +53,8 @@ def served(path, **options):
         "vram_bytes": 32 << 20,
         "ram_bytes": 32 << 20,
     } | options
-    with start(open_world(path), path.name, HOME, ServeOptions(**options)) as serving:
+    source = Slow(open_world(path), read_s) if read_s else open_world(path)
+    with start(source, path.name, HOME, ServeOptions(**options)) as serving:
         yield serving
 
 

@@ -1,8 +1,8 @@
 """What a browser sees of `voxtide serve`: frames a second and latency, at 640x360 in headless Chromium.
 
 A page circles around what it sees: D and an arrow key are held. Latency is from an input in the page until
-the picture that shows it is there. With llvmpipe the server and the browser share the same cores. "sharp" draws every
-picture in full; "auto" lowers the resolution while moving. Goal: 5 frames a second on 2 cores.
+the picture that shows it is there. With llvmpipe the server and the browser share the same cores. Sharp draws
+every picture in full; Auto lowers the resolution while moving. Goal: 5 frames a second on 2 cores.
 
     python tests/bench/bench_serve.py WORLD [--seconds 10] [--shot OUT.png]
 """

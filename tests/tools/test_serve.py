@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import gc
 import http.client
+import io
 import threading
 import weakref
 
 import numpy as np
 import pytest
+from PIL import Image
 from serving import HOME, SIZE, TOKEN, Client, served, small_world, soon
 from voxtide.streamer.world import open_world
 from voxtide.tools.serve import seats
@@ -92,6 +94,17 @@ def test_a_client_flies_and_what_stands_still_is_whole(world, serving, gl):
         shot = alone.shoot(type(HOME)(-2.0, HOME.y, HOME.z, 12.0, HOME.pitch), 60.0, "uvw", shadows=False)
     assert (picture == shot.picture[..., :3]).all(), "not the picture that render makes"
     assert n_frames >= 1
+
+
+def test_a_still_of_a_slow_disk_is_whole(world, gl):
+    with studio(open_world(world), SIZE) as alone:
+        shot = alone.shoot(HOME, 60.0, "level", shadows=False)
+    with served(world, read_s=0.3) as slow, Client(slow) as client:
+        client.look(**{"pass": "level"})
+        client.until(lambda said: said.get("still") and said["jpeg"] == 0)
+        picture = np.asarray(Image.open(io.BytesIO(client.frames[-1][1])))
+    assert (picture == shot.picture[..., :3]).all()
+    assert len(client.frames) > 1, "what has come is shown while the rest is awaited"
 
 
 def test_colours_are_a_good_jpeg_of_the_size_that_was_asked_for(serving):
