@@ -52,7 +52,8 @@ def test_the_page_comes_with_the_token(serving):
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert headers["Referrer-Policy"] == "no-referrer"
     assert get(serving, f"/etc/passwd?token={TOKEN}")[0] == 404
-    assert get(serving, f"/?token={TOKEN}", "POST")[0] == 405
+    with contextlib.suppress(http.client.RemoteDisconnected):  # older websockets know no method but GET
+        assert get(serving, f"/?token={TOKEN}", "POST")[0] == 405
 
 
 NO_TOKENS = ["", "?", "?token=", f"?token={TOKEN[:-1]}", f"?token={TOKEN}x", "?token=%C3%A9", f"?x={TOKEN}"]

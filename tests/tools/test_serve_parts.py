@@ -124,6 +124,7 @@ def test_a_port_that_is_taken(tmp_path, capsys):
         assert one._repr_html_().count(one.url) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_the_command_ends_cleanly(tmp_path, name):
     command = [
