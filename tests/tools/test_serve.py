@@ -97,10 +97,11 @@ def test_a_client_flies_and_what_stands_still_is_whole(world, serving, gl):
     assert n_frames >= 1
 
 
+@pytest.mark.slow
 def test_a_still_of_a_slow_disk_is_whole(world, gl):
     with studio(open_world(world), SIZE) as alone:
         shot = alone.shoot(HOME, 60.0, "level", shadows=False)
-    with served(world, read_s=0.3) as slow, Client(slow) as client:
+    with served(world, read_s=1.5) as slow, Client(slow) as client:
         client.look(**{"pass": "level"})
         client.until(lambda said: said.get("still") and said["jpeg"] == 0)
         picture = np.asarray(Image.open(io.BytesIO(client.frames[-1][1])))

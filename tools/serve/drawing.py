@@ -156,7 +156,8 @@ def _hear(
     while len(easel.whose) > _REMEMBERED:
         easel.whose.popitem(last=False)
     is_whole = whose is seat and heard.frame >= done.since and not len(heard.requests)
-    done.n_quiet = 0 if came else done.n_quiet + 1
+    is_idle = easel.scene.streamer is None or easel.scene.streamer.is_idle
+    done.n_quiet = done.n_quiet + 1 if is_idle and not came else 0
     done.is_done = is_still and (is_whole or done.n_quiet >= _GIVE_UP_FRAMES)
 
 
