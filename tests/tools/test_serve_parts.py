@@ -109,6 +109,7 @@ def test_a_notebook_shows_a_running_server():
             notebook.view(wrong)
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken(tmp_path, capsys):
     path = small_world(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
