@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("app", "assets", "atlas", "shaders", "streamer", "tools")
-SHIPPED_SUFFIXES = (".py", ".glsl", ".comp")  # and everything in assets/
+SHIPPED_SUFFIXES = (".py", ".glsl", ".comp", ".html", ".css", ".js")  # and everything in assets/
 MAX_ASSETS_BYTES = 6 << 20
 
 

@@ -4,7 +4,7 @@ Convention: in a fenced block tagged `sh run`, every line that starts with `voxt
 of the page, all in one temporary folder in which `assets/` is the repository's. A line may end in a
 backslash and go on in the next. Other lines there (`make demo`, comments) are not run, nor are blocks
 tagged `sh`, `console` or `bash`: those are for what a reader does once, or cannot do here. `voxtide view`
-runs under Xvfb for two seconds.
+runs under Xvfb for two seconds, `voxtide serve` without it.
 """
 
 import os
@@ -78,7 +78,7 @@ def test_the_commands_run_in_order(tmp_path, display):
     promised = commands()
     assert promised, "README has no ```sh run block with a voxtide line in it"
     for arguments in promised:
-        seconds = ["--seconds", "2"] if arguments[0] == "view" else []
+        seconds = ["--seconds", "2"] if arguments[0] in ("view", "serve") else []
         done = run([*arguments, *seconds], tmp_path, display)
         said = f"voxtide {shlex.join(arguments)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
         assert done.returncode == 0, said

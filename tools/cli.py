@@ -11,6 +11,7 @@ from .errors import UserError
 COMMANDS = (
     "bake",
     "view",
+    "serve",
     "render",
     "info",
     "verify",

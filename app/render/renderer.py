@@ -112,6 +112,7 @@ class Renderer:
     def read_picture(self) -> NDArray[np.uint8]:
         """-> [height, width, 4] uint8, row 0 at the top"""
         width, height = self.size
+        self._native.finish()  # moderngl's read would keep other threads from running while it waits
         return np.frombuffer(self._picture.read(), np.uint8).reshape(height, width, 4)[::-1]
 
     def present(self) -> None:
