@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ...app.viewer import fly_through
+    from ...app.settings import Settings
+    from ...app.viewer import view_world
     from ..opening import open_chunks
     from ..shot import framed_pose
     from .reporting import BadChunks
@@ -35,5 +36,6 @@ def run(args: argparse.Namespace) -> int:
     source = open_chunks(args.world)
     home = args.pose or framed_pose(source, args.size, args.fov)
     budgets = int(args.vram * 2**20), int(args.ram * 2**20)
-    fly_through(source, args.world.rstrip("/"), home, args.size, args.fov, *budgets, args.seconds, bad)
+    settings = Settings(fov_deg=args.fov)
+    view_world(source, args.world.rstrip("/"), home, settings, args.size, *budgets, args.seconds, bad)
     return bad.exit_code()
