@@ -57,7 +57,9 @@ def walk(state: Moving, steer: Steer, manner: Manner, seconds: float, ground: Gr
     feet = np.array([pose.x, pose.y, feet_m]) / size
     way = np.append(velocity * seconds, 0.0) / size
     drop = max(-fall * seconds, STEP_M if state.is_grounded else 0.0) / size
-    body = _Body(HALF_WIDTH_M / size, HALF_FOOT_M / size, (manner.eye_height_m + OVER_EYE_M) / size, STEP_M / size)
+    body = _Body(
+        HALF_WIDTH_M / size, HALF_FOOT_M / size, (manner.eye_height_m + OVER_EYE_M) / size, STEP_M / size
+    )
     solid = _around(ground, body, feet, way, drop)
     there, grounded = _moved(solid, body, feet, way, drop)
     feet_now_m = float(there[2]) * size
