@@ -114,8 +114,8 @@ def look(
                 ahead), each 90 degrees and as seen after turning there. Both are level: the pose's pitch does
                 not count
     ipd_m       stereo: distance of the eyes, whose axes are parallel
-    Raises ValueError for an eye farther than MAX_EYE_VOXELS from the world, a stereo picture of odd width, or a
-    cube that is not six squares wide.
+    Raises ValueError for an eye farther than MAX_EYE_VOXELS from the world, a stereo picture of odd width, or
+    a cube that is not six squares wide.
     """
     stereo = projection == "stereo"
     if stereo and size[0] % 2:

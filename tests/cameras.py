@@ -3,7 +3,6 @@
 import numpy as np
 from voxtide.atlas.layout import PROJECTIONS
 
-
 # Each face of a cube as the head that looks there, in (right, up, forward) of the pose: ahead, right, up.
 CUBE_TURNS = [
     [(1, 0, 0), (0, 0, -1), (0, 1, 0)],  # turned right

@@ -1,8 +1,8 @@
 """What is occupied near the user, known on the CPU: a thread reads masks, the main thread looks them up.
 
 The main thread says where the user is (`look_around`) by one assignment and asks (`ask`) what is known by
-now; it reads nothing and waits for nothing. The thread walks down from the root: a chunk is read only where its
-parent's mask says that something is there. Masks are 512 bytes; the least recently wanted leave first.
+now; it reads nothing and waits for nothing. The thread walks down from the root: a chunk is read only where
+its parent's mask says that something is there. Masks are 512 bytes; the least recently wanted leave first.
 """
 
 import threading
@@ -145,7 +145,7 @@ class Occupancy:
         return np.array(lacking, np.uint64)
 
     def _may_hold(self, level: int, chunks: I64) -> Bool:
-        """Whether any of the 8^3 voxels of the level above that cover each chunk is occupied. [N, 3] -> [N]"""
+        """Whether the level above has a voxel where each chunk is. [N, 3] -> [N]"""
         ids, at = np.unique(chunk_id(level + 1, chunks >> 1), return_inverse=True)
         masks = [self._masks.get(key) for key in ids.tolist()]
         words = np.stack([_NOTHING if m is None else m for m in masks])

@@ -17,7 +17,7 @@ Ask = Callable[[int, I64], tuple[Bool, Bool]]
 
 _EIGHT = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"), axis=-1).reshape(8, 3)
 _START_CELLS = 4  # a box is first asked about in cells so large that so many span its longest edge
-_NEAR_CELLS = 2  # how far around the eye each level is looked at
+_NEAR_CELLS, _FAR_CELLS = 2, 6  # how far around the eye each level is looked at; and the coarsest
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +55,16 @@ def solid_in(ask: Ask, n_levels: int, lo: I64, hi: I64) -> Solid:
         cells = cells[((cells + 1 << level > lo) & (cells << level < hi)).all(axis=1)]
 
 
-def near_voxels(ask: Ask, n_levels: int, eye: NDArray[np.float64]) -> float:
+def near_voxels(ask: Ask, n_levels: int, eye: NDArray[np.float64]) -> float | None:
     """About how far the nearest occupied voxel is from the eye [3] float64, in level-0 voxels.
 
-    Fine levels answer for what is near, coarse ones for the rest: true to about a cell of the level that finds
-    something. inf where nothing is found, or known.
+    Fine levels answer for what is near, coarse ones for the rest: true to about a cell of the level that
+    finds something, and no more than the coarsest reaches. None where nothing is known.
     """
-    grid = _grid(np.full(3, -_NEAR_CELLS), np.full(3, _NEAR_CELLS + 1))
     at = np.floor(eye).astype(np.int64)
     for level in range(n_levels):
-        cells = (at >> level) + grid
+        reach = _NEAR_CELLS if level + 1 < n_levels else _FAR_CELLS
+        cells = (at >> level) + _grid(np.full(3, -reach), np.full(3, reach + 1))
         occupied, known = ask(level, cells)
         lo = cells[occupied & known] << level
         if len(lo):
@@ -72,7 +72,7 @@ def near_voxels(ask: Ask, n_levels: int, eye: NDArray[np.float64]) -> float:
             # The eye's own cell is occupied at a coarse level although it is not at the finer one below.
             least = 0.0 if level == 0 else float(_NEAR_CELLS << (level - 1))
             return max(float(np.linalg.norm(away, axis=1).min()), least, 1.0)
-    return math.inf
+    return float(_FAR_CELLS << (n_levels - 1)) if known.any() else None
 
 
 def _grid(lo: I64, hi: I64) -> I64:

@@ -42,9 +42,10 @@ def advance(
     """
     seconds = min(seconds, MAX_SECONDS)
     size = ground.voxel_size_m
-    near = near_voxels(ground.ask, ground.n_levels, np.array(position(state.pose)) / size) * size
-    far = max(extent_m, _NEAR_VOXELS * size)
-    state = eased_near(state, min(max(near, _NEAR_VOXELS * size), far), manner, seconds)
+    near = near_voxels(ground.ask, ground.n_levels, np.array(position(state.pose)) / size)
+    if near is not None:
+        near_m = min(max(near, _NEAR_VOXELS) * size, max(extent_m, _NEAR_VOXELS * size))
+        state = eased_near(state, near_m, manner, seconds)
     if state.glide is not None:
         if not any(steer.move) and not any(steer.turn_deg):
             return glided(state, seconds)
@@ -56,7 +57,7 @@ def advance(
 
 
 def switched(state: Moving, mode: Mode, manner: Manner, ground: Ground, pivot: Metres3 | None) -> Moving:
-    """Toggle a mode: from it, back to flying. pivot: what orbit is to turn about; None: what is near, ahead."""
+    """Toggle a mode: from it, back to flying. pivot: what orbit turns about; None: what is near, ahead."""
     if state.mode == mode or mode == "fly":
         return replace(state, mode="fly", velocity=STILL, dip_m=0.0, is_grounded=False)
     if mode == "walk":

@@ -56,12 +56,13 @@ def walk(state: Moving, steer: Steer, manner: Manner, seconds: float, ground: Gr
     feet_m = pose.z + state.dip_m - manner.eye_height_m
     feet = np.array([pose.x, pose.y, feet_m]) / size
     way = np.append(velocity * seconds, 0.0) / size
-    drop = max(-fall * seconds, STEP_M if state.is_grounded else 0.0) / size
+    drop = -fall * seconds / size
+    stick = max(drop, STEP_M / size) if state.is_grounded else drop  # who walks follows stairs down
     body = _Body(
         HALF_WIDTH_M / size, HALF_FOOT_M / size, (manner.eye_height_m + OVER_EYE_M) / size, STEP_M / size
     )
-    solid = _around(ground, body, feet, way, drop)
-    there, grounded = _moved(solid, body, feet, way, drop)
+    solid = _around(ground, body, feet, way, stick)
+    there, grounded = _moved(solid, body, feet, way, drop, stick)
     feet_now_m = float(there[2]) * size
     came = (there - feet)[:2] * size / seconds if seconds > 0 else np.zeros(2)
     velocity = np.where(np.abs(came) < np.abs(velocity) * 0.5, 0.0, velocity)  # a wall takes the speed
@@ -85,7 +86,8 @@ def stand(state: Moving, manner: Manner, ground: Ground) -> Moving:
     # From the eye downwards, so that who flies low does not come to stand under the floor.
     flat = _Body(HALF_WIDTH_M / size, HALF_FOOT_M / size, 1.0, 0.0)
     solid = _around(ground, flat, eye, np.zeros(3), manner.eye_height_m / size)
-    there, grounded = _moved(solid, flat, eye, np.zeros(3), manner.eye_height_m / size)
+    down = manner.eye_height_m / size
+    there, grounded = _moved(solid, flat, eye, np.zeros(3), down, down)
     pose = at(state.pose, (state.pose.x, state.pose.y, float(there[2]) * size + manner.eye_height_m))
     return replace(state, mode="walk", pose=pose, velocity=STILL, glide=None, dip_m=0.0, is_grounded=grounded)
 
@@ -111,17 +113,17 @@ def _around(ground: Ground, body: _Body, feet: F64, way: F64, drop: float) -> So
     )
 
 
-def _moved(solid: Solid, body: _Body, feet: F64, way: F64, drop: float) -> tuple[F64, bool]:
-    """-> (where the feet get to [3] voxels, whether they stand)"""
+def _moved(solid: Solid, body: _Body, feet: F64, way: F64, drop: float, stick: float) -> tuple[F64, bool]:
+    """drop: how far it falls where nothing is within `stick` -> (where the feet get to [3] voxels, whether they stand)"""
     there = feet.copy()
     for axis in (0, 1):  # one after the other: who runs into a wall slides along it
         tried = there.copy()
         tried[axis] = _slid(solid, body, there, axis, float(way[axis]))
-        top, _ = _floor(solid, body, tried, drop)
+        top, _ = _floor(solid, body, tried, stick)
         risen = np.append(tried[:2], max(top, tried[2]))
         if not _overlaps(solid, body, risen, body.step) or _overlaps(solid, body, there, body.step):
             there = tried  # there is room for the head on what was stepped on
-    top, held = _floor(solid, body, there, drop)
+    top, held = _floor(solid, body, there, stick)
     if top > -math.inf:
         there[2] = top
     elif not held:
@@ -173,5 +175,5 @@ def _overlaps(solid: Solid, body: _Body, feet: F64, above: float) -> bool:
 
 def _box(body: _Body, feet: F64, above: float) -> tuple[F64, F64]:
     """The body from `above` its feet upwards."""
-    lo = feet + (-body.half_width, -body.half_width, above)
-    return lo, feet + (body.half_width, body.half_width, body.height)
+    side = body.half_width
+    return feet + np.array([-side, -side, above]), feet + np.array([side, side, body.height])

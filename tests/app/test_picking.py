@@ -1,4 +1,4 @@
-"""Picking: the voxel under a pixel is the one that the picture shows, and the one that the reference finds."""
+"""Picking: the voxel under a pixel is what the picture shows there, and what the reference finds."""
 
 import cameras
 import numpy as np
@@ -34,7 +34,7 @@ def rooms(rng):
     solid[:, 80, :] = solid[:, :, 70] = True
     solid[10:60, 80, 30:50] = solid[10:60, 100:120, 70] = False
     z, y, x = np.nonzero(solid)
-    return np.stack([x, y, z], -1) + (-400, 3000, 10), Pose(-3.6, 30.3, 0.53, 71.0, 4.0)
+    return np.stack([x, y, z], -1) + np.array([-400, 3000, 10]), Pose(-3.6, 30.3, 0.53, 71.0, 4.0)
 
 
 def specks(rng):
