@@ -23,7 +23,7 @@ CLICKS = {glfw.GAMEPAD_BUTTON_DPAD_UP: 1.0, glfw.GAMEPAD_BUTTON_DPAD_DOWN: -1.0}
 
 @dataclass(frozen=True, slots=True)
 class Pad:
-    """A gamepad's state. axes [6] -1 to 1: sticks' y downwards, triggers -1 at rest; which buttons are down."""
+    """A gamepad's state. axes [6] -1 to 1: sticks' y downwards, triggers -1 at rest; buttons held."""
 
     axes: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0, -1.0, -1.0)
     down: frozenset[int] = frozenset()

@@ -114,7 +114,7 @@ def _around(ground: Ground, body: _Body, feet: F64, way: F64, drop: float) -> So
 
 
 def _moved(solid: Solid, body: _Body, feet: F64, way: F64, drop: float, stick: float) -> tuple[F64, bool]:
-    """drop: how far it falls where nothing is within `stick` -> (where the feet get to [3] voxels, whether they stand)"""
+    """drop: how far it falls where nothing is within `stick`. -> (the feet [3] voxels, whether they stand)"""
     there = feet.copy()
     for axis in (0, 1):  # one after the other: who runs into a wall slides along it
         tried = there.copy()
