@@ -49,8 +49,7 @@ def pick(
 
     It is the voxel that the picture shows now: `is_coarse` says that a finer one was wanted and is not
     resident. The ray asks for it, so a later pick tells more. Waits for the GPU, for one ray.
-    source  the world, to name the entity of a voxel where it has entities. This reads a file: ask for it on a
-            click, not in every frame
+    source  the world, to name the voxel's entity too, where it has entities: that reads a file
     """
     if not (0 <= pixel[0] < view.size[0] and 0 <= pixel[1] < view.size[1]):
         return None
@@ -72,7 +71,7 @@ def pick(
         position_m=(x, y, z),
         face=int(hit["info"]) >> layout.HIT_FACE_SHIFT & 7,
         is_coarse=bool(frame.status(hit) == layout.HIT_COARSE),
-        entity=_entity(source, level, voxel),
+        entity=entity_of(source, level, voxel),
     )
 
 
@@ -85,7 +84,8 @@ def voxel_of(hits: NDArray[np.void], corner_voxel: NDArray[np.int64]) -> NDArray
     return found
 
 
-def _entity(source: ChunkSource | None, level: int, voxel: Triple) -> str:
+def entity_of(source: ChunkSource | None, level: int, voxel: Triple) -> str:
+    """What the world says that a voxel belongs to, "" for nothing. Reads a file; any thread may."""
     if not isinstance(source, World) or "semantic" not in source.meta.planes:
         return ""
     try:

@@ -8,7 +8,7 @@ from ..streamer.chunk_source import ChunkSource, OnBad
 from . import frame
 from .actions import run_pressed
 from .camera import Pose, look
-from .fly import Flight, step
+from .mover import Mover
 from .render.context import GL_VERSION, Context, describe, open_current
 from .render.renderer import Renderer, light_of
 from .scene import stream
@@ -43,6 +43,8 @@ def view_world(
         session = Session(name, scene, home, settings, window.size)
         open_things.callback(lambda: session.scene.release())
         session.speed_m_s = max(_SPEED_PER_EXTENT * scene.extent_voxels * scene.voxel_size_m, 0.05)
+        session.moving = mover = Mover(ctx)
+        open_things.callback(mover.release)
         show = Show(ctx, window.size)
         open_things.callback(show.release)
         start = last = titled = time.perf_counter()
@@ -54,9 +56,11 @@ def view_world(
             session.size, session.cursor = window.size, now.cursor
             run_pressed(session, now.pressed)
             clock = time.perf_counter()
-            move(session, now, min(clock - last, 0.1))
+            mover.step(session, now, clock - last)
             last = clock
-            if show.draw(session, now):
+            drawn = show.draw(session, now)
+            mover.look_under_cursor(session)
+            if drawn:
                 window.swap()
                 n_frames += 1
             else:
@@ -64,12 +68,6 @@ def view_world(
             if clock - titled > _TITLE_S:
                 window.title(f"Voxtide: {name}, {n_frames / (clock - titled):.0f} fps, {describe(ctx)}")
                 titled, n_frames = clock, 0
-
-
-def move(session: Session, now: Input, seconds: float) -> None:
-    """Where one frame's input takes the eye. -> session.pose"""
-    flight = step(Flight(session.pose, session.speed_m_s), now, seconds)
-    session.pose, session.speed_m_s = flight.pose, flight.speed_m_s
 
 
 class Show:

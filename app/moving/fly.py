@@ -56,10 +56,18 @@ def focus(state: Moving, target: Metres3) -> Moving:
 def go_to(state: Moving, pose: Pose) -> Moving:
     """Jump to a pose: home, a bookmark, a pasted one. Orbit goes on about a point as far ahead as before."""
     distance = max(math.dist(position(state.pose), state.pivot), _MIN_DISTANCE_M)
-    ahead = tuple(a + f * distance for a, f in zip(position(pose), pose.forward, strict=True))
+    x, y, z = (a + f * distance for a, f in zip(position(pose), pose.forward, strict=True))
     mode = "fly" if state.mode == "walk" else state.mode
     return replace(
-        state, pose=pose, mode=mode, pivot=ahead, velocity=STILL, glide=None, dip_m=0.0, is_grounded=False
+        state,
+        pose=pose,
+        mode=mode,
+        pivot=(x, y, z),
+        velocity=STILL,
+        glide=None,
+        dip_m=0.0,
+        is_grounded=False,
+        must_stand=False,
     )
 
 
@@ -104,7 +112,7 @@ def behind(pose: Pose, target: Metres3, distance: float) -> Pose:
 
 
 def _paced(pace: float, clicks: float) -> float:
-    return max(_PACES[0], min(_PACES[1], pace * SPEED_PER_CLICK**clicks))
+    return float(max(_PACES[0], min(_PACES[1], pace * SPEED_PER_CLICK**clicks)))
 
 
 def _driven(state: Moving, steer: Steer, manner: Manner, seconds: float) -> tuple[Metres3, Metres3]:

@@ -55,6 +55,7 @@ class Moving:
     glide       where a focus is taking the pose, and the seconds that are left
     dip_m       walk: how far the eye is still below its height, after a step up; above it, after one down
     is_grounded walk: there is ground under the feet
+    must_stand  walk: it has not begun yet, because what is below the eye is not known
     """
 
     pose: Pose
@@ -66,6 +67,7 @@ class Moving:
     glide: tuple[Pose, float] | None = None
     dip_m: float = 0.0
     is_grounded: bool = False
+    must_stand: bool = False
 
     @property
     def speed_m_s(self) -> float:

@@ -42,7 +42,9 @@ def advance(
     """
     seconds = min(seconds, MAX_SECONDS)
     size = ground.voxel_size_m
-    near = near_voxels(ground.ask, ground.n_levels, np.array(position(state.pose)) / size)
+    near = None
+    if any(steer.move) or state.velocity != STILL:
+        near = near_voxels(ground.ask, ground.n_levels, np.array(position(state.pose)) / size)
     if near is not None:
         near_m = min(max(near, _NEAR_VOXELS) * size, max(extent_m, _NEAR_VOXELS * size))
         state = eased_near(state, near_m, manner, seconds)

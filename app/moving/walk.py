@@ -42,6 +42,11 @@ class Ground:
 def walk(state: Moving, steer: Steer, manner: Manner, seconds: float, ground: Ground) -> Moving:
     """One frame: look, go as far as walls let, step up or down, or fall."""
     pose = turned(state.pose, steer)
+    if state.must_stand:
+        state = stand(replace(state, pose=pose), manner, ground)
+        pose = state.pose
+        if state.must_stand:
+            return state
     size = ground.voxel_size_m
     forward, right, _ = steer.move
     speed = WALK_M_S * gear(steer, RUN, CREEP) / max(math.hypot(forward, right), 1.0)
@@ -80,16 +85,22 @@ def walk(state: Moving, steer: Steer, manner: Manner, seconds: float, ground: Gr
 
 
 def stand(state: Moving, manner: Manner, ground: Ground) -> Moving:
-    """Begin to walk: the feet stand on what is under the eye, if that is nearer than the eye is high."""
+    """Begin to walk: the feet stand on what is under the eye, if that is nearer than the eye is high.
+
+    Where that is not known yet, nothing moves, and `walk` tries again.
+    """
     size = ground.voxel_size_m
     eye = np.array([state.pose.x, state.pose.y, state.pose.z]) / size
     # From the eye downwards, so that who flies low does not come to stand under the floor.
-    flat = _Body(HALF_WIDTH_M / size, HALF_FOOT_M / size, 1.0, 0.0)
-    solid = _around(ground, flat, eye, np.zeros(3), manner.eye_height_m / size)
-    down = manner.eye_height_m / size
-    there, grounded = _moved(solid, flat, eye, np.zeros(3), down, down)
-    pose = at(state.pose, (state.pose.x, state.pose.y, float(there[2]) * size + manner.eye_height_m))
-    return replace(state, mode="walk", pose=pose, velocity=STILL, glide=None, dip_m=0.0, is_grounded=grounded)
+    flat, down = _Body(HALF_WIDTH_M / size, HALF_FOOT_M / size, 1.0, 0.0), manner.eye_height_m / size
+    top, held = _floor(_around(ground, flat, eye, np.zeros(3), down), flat, eye, down)
+    state = replace(state, mode="walk", velocity=STILL, glide=None, dip_m=0.0, is_grounded=False)
+    if held and top == -math.inf:
+        return replace(state, must_stand=True)
+    if top == -math.inf:
+        return replace(state, must_stand=False)
+    there = at(state.pose, (state.pose.x, state.pose.y, top * size + manner.eye_height_m))
+    return replace(state, pose=there, is_grounded=True, must_stand=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ def _seen(view: View, points: F64) -> NDArray[np.int64]:
     ahead = depth > 1e-6
     at = np.stack([x[ahead] / depth[ahead], -y[ahead] / depth[ahead]], axis=1)
     at = at[(np.abs(at) <= 1).all(axis=1)]
-    return np.floor((at + 1) / 2 * view.size).astype(np.int64)
+    return np.asarray(np.floor((at + 1) / 2 * view.size), np.int64)
 
 
 def _sizes(runtime: Runtime, preset: Quality) -> tuple[Size, Size]:

@@ -32,7 +32,8 @@ def load_xr() -> ModuleType:
         raise GraphicsError(f"no virtual reality without pyopenxr ({error.name}): {INSTALL}") from None
     except OSError as error:
         raise GraphicsError(f"pyopenxr's loader does not run here: {error}") from None
-    return xr
+    found: ModuleType = xr
+    return found
 
 
 def check_runtime() -> None:

@@ -44,12 +44,13 @@ class Rig:
 def turn_matrix(rig: Rig) -> F64:
     """[3, 3]: directions of the room -> of the world"""
     c, s = math.cos(math.radians(rig.yaw)), math.sin(math.radians(rig.yaw))
-    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]) @ _TO_WORLD
+    turn: F64 = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    return np.asarray(turn @ _TO_WORLD)
 
 
 def to_world(rig: Rig, position: tuple[float, float, float]) -> F64:
     """A point of the room -> world metres [3]"""
-    return np.array(rig.origin) + rig.scale * (turn_matrix(rig) @ np.array(position))
+    return np.asarray(np.array(rig.origin) + rig.scale * (turn_matrix(rig) @ np.array(position)))
 
 
 def axes_of(rig: Rig, place: Place) -> F64:

@@ -74,7 +74,7 @@ def test_speed_follows_what_is_near():
     def speed_at(x):
         state = Moving(Pose(x, 0.0, 0.0, 0.0, 0.0))
         for _ in range(200):
-            state = advance(state, Steer(), manner, 1 / 60, ground, 100.0)
+            state = advance(state, Steer(move=(0.0, 1e-9, 0.0)), manner, 1 / 60, ground, 100.0)
         return state.speed_m_s
 
     near, middle, far = speed_at(-1.0), speed_at(-10.0), speed_at(-1e4)

@@ -132,6 +132,12 @@ def test_who_flies_low_comes_to_stand_on_the_floor_and_not_below(z):
     begun = stand(Moving(Pose(0.0, 0.0, z, 0.0, 0.0)), HARD, ground)
     assert begun.mode == "walk" and begun.is_grounded
     assert begun.pose.z == pytest.approx(1.7)
+    seen = []
+    ground = ground_of(FLOOR, known=lambda level, voxels: np.full(len(voxels), level >= 2 or bool(seen)))
+    waiting = go(stand(Moving(Pose(0.0, 0.0, z, 0.0, 0.0)), HARD, ground), ground, 0.2)[-1]
+    assert waiting.pose == Pose(0.0, 0.0, z, 0.0, 0.0), "nothing moves until it is known what is below"
+    seen.append(True)
+    assert go(waiting, ground, 0.1, Steer())[-1].pose.z == pytest.approx(1.7)
     high = stand(Moving(Pose(0.0, 0.0, 5.0, 0.0, 0.0)), HARD, ground)
     assert high.pose.z == pytest.approx(5.0) and not high.is_grounded
     assert go(high, ground, 2.0, Steer())[-1].pose.z == pytest.approx(1.7)
