@@ -5,7 +5,9 @@ counter-clockwise seen from above, pitch grows upwards. The passes depth (float3
 inf for sky) and uvw (uint8 RGBA: the voxel's bytes, alpha 0 for sky) may also be written as .npy.
 
 The projection 360 is equirectangular: every direction, the yaw in the middle column, straight up in row 0;
-it is level whatever the pitch. stereo is two eyes with parallel axes, side by side.
+it is level whatever the pitch. stereo is two eyes with parallel axes, side by side. cube is the six faces of
+a cube map in a row, level too: right, left, up, down, ahead, back, which is the order +x -x +y -y +z -z of
+engines whose y is up and whose z is ahead (Unity, Godot and three.js cut such a strip up by themselves).
 
 --path draws every frame of a camera path (JSON; app/path_file.py has the format), with the path's own fov.
 OUT is then a folder, a pattern such as walk_%05d.png, or an .mp4 (which needs PyAV). An .mp4 does not say
@@ -34,8 +36,9 @@ from . import arguments
 from .reporting import BadChunks
 
 ARRAY_PASSES = ("depth", "uvw")
-PROJECTIONS = {"planar": "planar", "stereo": "stereo", "360": "equirect"}  # as typed -> layout.PROJECTIONS
-DEFAULT_SIZES = {"planar": (1280, 720), "stereo": (2560, 720), "equirect": (2048, 1024)}
+# As typed -> layout.PROJECTIONS.
+PROJECTIONS = {"planar": "planar", "stereo": "stereo", "360": "equirect", "cube": "cube"}
+DEFAULT_SIZES = {"planar": (1280, 720), "stereo": (2560, 720), "equirect": (2048, 1024), "cube": (3072, 512)}
 How = tuple[str, float, bool, str, float]  # what Studio.shoot takes after the pose and the field of view
 FRAMED_360_DEG = 90.0  # a panorama's own height would frame from inside the middle of the world
 
@@ -58,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=arguments.size,
         metavar="WxH",
-        help="pixels of the whole picture (default 1280x720; stereo 2560x720, two such; 360 2048x1024)",
+        help="pixels of the whole picture (default 1280x720; stereo 2560x720, two such; 360 2048x1024; "
+        "cube 3072x512)",
     )
     parser.add_argument(
         "--projection", choices=tuple(PROJECTIONS), default="planar", help="what kind of camera"
@@ -68,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.angle,
         default=50.0,
         metavar="DEG",
-        help="vertical field of view (default 50); ignored by 360, which sees everything",
+        help="vertical field of view (default 50); ignored by 360 and cube, which see everything",
     )
     parser.add_argument(
         "--ipd",
@@ -182,7 +186,7 @@ def _framed(world: ChunkSource, size: tuple[int, int], projection: str, args: ar
     """Where to stand when no pose is given: so that each eye sees the world."""
     turn = args.orbit[0] / args.orbit[1] if args.orbit else 0.0
     width, height = size
-    if projection == "equirect":
+    if projection in ("equirect", "cube"):
         return framed_pose(world, (height, height), FRAMED_360_DEG, turn)
     return framed_pose(
         world, (max(width // 2, 1) if projection == "stereo" else width, height), args.fov, turn
