@@ -7,7 +7,7 @@ from ..streamer.chunk_source import ChunkSource, OnBad
 from ..streamer.stores import CountingFiles, SlowFiles
 from ..streamer.world import World
 from .camera import Pose
-from .library import Baking, Library, OpenError, Opened
+from .library import Baking, Library, Opened, OpenError
 from .render.context import Context
 from .scene import Pinned, Scene, pin, scene_of
 from .session import Session

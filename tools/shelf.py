@@ -5,7 +5,7 @@ from pathlib import Path
 
 import platformdirs
 
-from ..app.library import Baking, OpenError, Opened
+from ..app.library import Baking, Opened, OpenError
 from ..streamer.errors import WorldError
 from .background_bake import BackgroundBake
 from .errors import UserError

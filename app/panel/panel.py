@@ -42,9 +42,11 @@ class Panel:
         self._held: set[int] = set()
         self._due, self._drawn, self._was = SETTLING_FRAMES, 0.0, (0, 0)
         self._in_frame = False
+        self._asks_front = 0
         self._shown: object = None
         self._drags_scene = False
-        self.picture: over.Box = (0.0, 0.0, *map(float, self.room(size)))
+        width, height = self.room(size)
+        self.picture: over.Box = (0.0, 0.0, float(width), float(height))
         self.took_ms = 0.0  # the main thread, for the last frame's panel
 
     @property
@@ -139,6 +141,7 @@ class Panel:
                 if imgui.begin(window.title)[0]:
                     window.draw(session)
                 imgui.end()
+            self._bring_forward()
         else:
             dialogs.hear(session)
         over.strokes(session, self.picture)
@@ -179,6 +182,15 @@ class Panel:
         for window in WINDOWS:
             build.dock_builder_dock_window(window.title, nodes[window.place])
         build.dock_builder_finish(space)
+        self._asks_front = SETTLING_FRAMES
+
+    def _bring_forward(self) -> None:
+        """Of windows that share a place, the first is to be seen: imgui shows the one that came last."""
+        if self._asks_front:
+            self._asks_front -= 1
+            for place in ("lower", "upper"):
+                imgui.set_window_focus(next(window.title for window in WINDOWS if window.place == place))
+            imgui.set_window_focus(None)
 
     def layout(self) -> str:
         """imgui's own text of what lies where."""
