@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import glfw
 
 from ..atlas.layout import PASSES
+from .moving_keys import MOVING_KEYS
 from .session import Session
 
 
@@ -72,7 +73,7 @@ HELD: tuple[tuple[str, str], ...] = (
 )
 
 # One line per room that brings shortcuts: a key may stand once.
-ACTIONS: tuple[Action, ...] = (*VIEW_ACTIONS,)
+ACTIONS: tuple[Action, ...] = (*VIEW_ACTIONS, *(Action(*row) for row in MOVING_KEYS))
 
 
 def run_pressed(session: Session, pressed: Iterable[tuple[int, int]]) -> None:

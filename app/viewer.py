@@ -9,8 +9,8 @@ from pathlib import Path
 from ..streamer.chunk_source import OnBad
 from .actions import run_pressed
 from .camera import Pose
-from .fly import Flight, step
 from .library import Baking, Library
+from .mover import Mover
 from .panel.panel import Panel
 from .remembering import Remembering
 from .render.context import GL_VERSION, describe, open_current
@@ -57,6 +57,8 @@ def view_worlds(library: Library, start: Start, on_bad: OnBad) -> None:
             worlds.goes_on(session, start.baking)
         _begin(session, start, worlds, remembering)
         session.renderer = describe(ctx)
+        session.moving = Mover(ctx)
+        open_things.callback(session.moving.release)
         show = Show(ctx, window.size)
         open_things.callback(show.release)
         open_things.callback(lambda: remembering.end(session, panel.layout(), window.size))
@@ -96,9 +98,10 @@ def run(
         if worlds.step(session):
             remembering.show_world(session)
         clock = time.perf_counter()
-        move(session, now, min(clock - last, 0.1))
+        session.moving.step(session, now, clock - last)
         last = clock
         drawn = show.draw(session, panel.picture, window.size)
+        session.moving.look_under_cursor(session)
         drawn |= panel.draw(session, window.size)
         if drawn:
             show.present(panel.overlay, window.size)
@@ -114,9 +117,3 @@ def run(
                 f"Voxtide: {session.name}, {n_frames / (clock - titled):.0f} fps, {session.renderer}"
             )
             titled, n_frames = clock, 0
-
-
-def move(session: Session, now: Input, seconds: float) -> None:
-    """Where one frame's input takes the eye. -> session.pose"""
-    flight = step(Flight(session.pose, session.speed_m_s), now, seconds)
-    session.pose, session.speed_m_s = flight.pose, flight.speed_m_s

@@ -65,6 +65,16 @@ class Renderer:
         self._picture = self.ctx.texture(self.size, 4)
         self._framebuffer = self.ctx.framebuffer([self._picture])
 
+    @property
+    def picture(self) -> moderngl.Texture:
+        """What was shaded last, row 0 below."""
+        return self._picture
+
+    @property
+    def framebuffer(self) -> moderngl.Framebuffer:
+        """The picture, to be copied elsewhere."""
+        return self._framebuffer
+
     def resize(self, size: tuple[int, int]) -> None:
         """Change the picture's size; what it showed is gone."""
         if size != self.size:
