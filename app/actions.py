@@ -63,6 +63,15 @@ VIEW_ACTIONS = (
     Action(glfw.KEY_Z, "Z", "freeze", "Freeze streaming: nothing comes, nothing goes", _freeze),
 )
 
+# What is held or done with the mouse, for the help: keys, sentence.
+HELD: tuple[tuple[str, str], ...] = (
+    ("W A S D", "Move"),
+    ("Q E", "Down, up"),
+    ("Shift, Alt", "Ten times faster, ten times slower"),
+    ("Drag", "Look around"),
+    ("Wheel", "Set the speed"),
+)
+
 # One line per room that brings shortcuts: a key may stand once.
 ACTIONS: tuple[Action, ...] = (*VIEW_ACTIONS, *(Action(*row) for row in MOVING_KEYS))
 
