@@ -16,7 +16,7 @@ from .remembering import Remembering
 from .render.context import GL_VERSION, describe, open_current
 from .session import Session
 from .show import Show
-from .window import Input, Window, open_window
+from .window import Window, open_window
 from .worlds import Worlds
 
 _TITLE_S = 0.5
