@@ -1,7 +1,7 @@
 """Where the eye is and what it sees. Pure: float64 metres in, what the shaders need out.
 
 World axes: right-handed, z up. Yaw 0 looks along +x and grows counter-clockwise seen from above;
-pitch grows upwards. Both in degrees.
+pitch grows upwards; roll leans the camera to its right. All in degrees, applied roll, pitch, yaw.
 """
 
 import math
@@ -29,6 +29,7 @@ class Pose:
     z: float
     yaw: float
     pitch: float
+    roll: float = 0.0  # of a foreign camera or a head; who walks or flies stays level
 
     @property
     def forward(self) -> glm.dvec3:
@@ -37,6 +38,18 @@ class Pose:
 
     @property
     def right(self) -> glm.dvec3:
+        level = self._level
+        if not self.roll:
+            return level
+        roll = math.radians(self.roll)
+        return level * math.cos(roll) - glm.cross(level, self.forward) * math.sin(roll)
+
+    @property
+    def up(self) -> glm.dvec3:
+        return glm.cross(self.right, self.forward)
+
+    @property
+    def _level(self) -> glm.dvec3:
         yaw = math.radians(self.yaw)
         return glm.dvec3(math.sin(yaw), -math.cos(yaw), 0.0)  # never degenerate, even straight up
 
@@ -100,7 +113,7 @@ def look(
     quality     widest voxel that may be drawn, in pixels: 1 is pixel-exact, 2 is coarser and faster
     projection  of layout.PROJECTIONS. planar: one eye, a flat picture. stereo: two of these side by side,
                 left eye left. equirect: all directions, columns are longitude (the pose's yaw in the middle),
-                rows are latitude (straight up in row 0). It is level: the pose's pitch does not count
+                rows are latitude (straight up in row 0). It is level: pitch and roll do not count
     ipd_m       stereo: distance of the eyes, whose axes are parallel
     Raises ValueError for an eye farther than MAX_EYE_VOXELS from the world, or a stereo picture of odd width.
     """
@@ -108,7 +121,9 @@ def look(
     if stereo and size[0] % 2:
         raise ValueError(f"a stereo picture has two halves: {size[0]} pixels of width are odd")
     if projection == "equirect":
-        pose = replace(pose, pitch=0.0)  # who looks at a panorama turns it; its horizon is to be level
+        pose = replace(
+            pose, pitch=0.0, roll=0.0
+        )  # who looks at a panorama turns it; its horizon is to be level
         # A pixel is pi / height tall everywhere. At the poles it is narrower than tall; shrinking the cone
         # there would bring the finest chunks in for the smallest solid angles, and only to be sharp sideways.
         half_width, half_height, pixel = 1.0, 1.0, math.pi / size[1]
@@ -127,7 +142,7 @@ def look(
         right_eye=right_eye,
         right_eye_frac=right_eye_frac,
         right=_triple(pose.right * half_width),
-        up=_triple(glm.cross(pose.right, pose.forward) * half_height),
+        up=_triple(pose.up * half_height),
         forward=_triple(pose.forward),
         cone=pixel * quality,
         corner_voxel=_triple_int(corner_voxel),
