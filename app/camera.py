@@ -42,11 +42,12 @@ class Pose:
         if not self.roll:
             return level
         roll = math.radians(self.roll)
-        return level * math.cos(roll) - glm.cross(level, self.forward) * math.sin(roll)
+        up = glm.cross(level, self.forward)
+        return glm.dvec3(*(math.cos(roll) * a - math.sin(roll) * b for a, b in zip(level, up, strict=True)))
 
     @property
     def up(self) -> glm.dvec3:
-        return glm.cross(self.right, self.forward)
+        return glm.dvec3(glm.cross(self.right, self.forward))
 
     @property
     def _level(self) -> glm.dvec3:

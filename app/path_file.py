@@ -22,9 +22,9 @@ from .paths import MAX_KEYS, MAX_M, CameraPath, Key
 FORMAT, VERSION = "voxtide-path", 2
 MAX_FILE_BYTES = 1 << 24
 CONVENTIONS = (
-    "world right-handed, z up, metres; pose is x, y, z, yaw, pitch[, roll] in degrees: yaw 0 looks along +x and "
-    "grows counter-clockwise from above, pitch grows upwards, roll leans right; fov is vertical, degrees; t is "
-    "seconds"
+    "world right-handed, z up, metres; pose is x, y, z, yaw, pitch[, roll] in degrees: yaw 0 looks along +x "
+    "and grows counter-clockwise from above, pitch grows upwards, roll leans right; fov is vertical; "
+    "t is seconds"
 )
 _FIELDS = {1: {"format", "version", "fps", "loop", "keys"}}
 _FIELDS[2] = _FIELDS[1] | {"conventions", "pace"}

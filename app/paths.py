@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from .camera import Pose
-from .spline import Curve, F64, curve, even_times, shortest
+from .spline import F64, Curve, curve, even_times, shortest
 
 MAX_KEYS = 1 << 16
 MAX_S = 86_400.0  # a day
@@ -115,6 +115,15 @@ class CameraPath:
         fps = fps or self.fps
         first = self.keys[0].t
         return (self.sample(first + i / fps) for i in range(_n_frames(self, fps)))
+
+
+def frames(path: CameraPath) -> list[Key]:
+    """Every frame at the path's own fps, for a file that holds frames. Raises ValueError if they are many."""
+    if path.n_frames >= MAX_KEYS:
+        raise ValueError(
+            f"{path.n_frames:,} frames are too many for a file: under {MAX_KEYS:,}, or lower fps"
+        )
+    return list(path.poses())
 
 
 def _n_frames(path: CameraPath, fps: float) -> int:

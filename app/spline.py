@@ -1,4 +1,4 @@
-"""The curve through a path's keys: a cubic between every two, whose slopes at the keys are Catmull-Rom's. Pure.
+"""The curve through a path's keys: between two a cubic, at the keys Catmull-Rom's slopes. Pure.
 
 Columns are x y z yaw pitch roll fov. Angles go the short way round. On a level path yaw and pitch run like
 positions do but never swing past a key, so that the horizon stays level; where a key has a roll, the camera
@@ -86,11 +86,11 @@ def _beyond(a: F64, b: F64) -> F64:
     return row
 
 
-def _quaternion(row: F64) -> glm.dquat:
+def _quaternion(row: F64) -> turns.Quaternion:
     return turns.quaternion_of(Pose(*row[:6].tolist()))
 
 
-def _limited(turn: glm.dvec3, slopes: list[glm.dvec3]) -> glm.dvec3:
+def _limited(turn: turns.Vector, slopes: list[turns.Vector]) -> turns.Vector:
     most = _MOST * min(glm.length(slopes[0]), glm.length(slopes[1]))
     length = glm.length(turn)
     return turn * (most / length) if length > most else turn

@@ -7,6 +7,8 @@ degrees around x (right, down, forward).
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,8 @@ from pyglm import glm
 from .camera import Pose
 
 Matrix = NDArray[np.float64]
+Quaternion = Any  # glm.dquat
+Vector = Any  # glm.dvec3: their stubs know no arithmetic
 
 _STRAIGHT_UP = 1e-9  # cosine of the pitch below which yaw and roll cannot be told apart
 _LEVEL_DEG = 1e-6  # a roll below this is a matrix's rounding: who comes from one shall stay level
@@ -24,7 +28,7 @@ _NO_ROTATION = 1e-3  # by which float32 and a printed matrix stay under
 def matrix_of(pose: Pose) -> Matrix:
     """-> [4, 4] float64 camera to world, OpenGL camera axes, metres"""
     out = np.eye(4)
-    out[:3, 0], out[:3, 1], out[:3, 2] = pose.right, pose.up, -pose.forward
+    out[:3, 0], out[:3, 1], out[:3, 2] = tuple(pose.right), tuple(pose.up), tuple(-pose.forward)
     out[:3, 3] = pose.x, pose.y, pose.z
     return out
 
@@ -47,7 +51,8 @@ def pose_of(matrix: Matrix) -> Pose:
 
 def _angles(rows: Sequence[Sequence[float]]) -> tuple[float, float, float]:
     """Rows of a [3, 3] rotation -> yaw, pitch, roll in degrees."""
-    right, forward = glm.dvec3(*(row[0] for row in rows)), -glm.dvec3(*(row[2] for row in rows))
+    right: Vector = glm.dvec3(*(row[0] for row in rows))
+    forward: Vector = -glm.dvec3(*(row[2] for row in rows))
     along = math.hypot(forward.x, forward.y)
     pitch = math.degrees(math.atan2(forward.z, along))
     if along < _STRAIGHT_UP:
@@ -58,20 +63,20 @@ def _angles(rows: Sequence[Sequence[float]]) -> tuple[float, float, float]:
     return math.degrees(yaw), pitch, roll if abs(roll) > _LEVEL_DEG else 0.0
 
 
-def quaternion_of(pose: Pose) -> glm.dquat:
+def quaternion_of(pose: Pose) -> Quaternion:
     """The rotation of matrix_of as a unit quaternion."""
-    return glm.quat_cast(glm.dmat3(pose.right, pose.up, -pose.forward))
+    return glm.quat_cast(glm.dmat3(*pose.right, *pose.up, *-pose.forward))
 
 
-def angles_of(quaternion: glm.dquat) -> tuple[float, float, float]:
+def angles_of(quaternion: Quaternion) -> tuple[float, float, float]:
     """-> yaw, pitch, roll in degrees"""
     columns = glm.mat3_cast(glm.normalize(quaternion))
     return _angles([[columns[c][r] for c in range(3)] for r in range(3)])
 
 
-def between(a: glm.dquat, b: glm.dquat) -> glm.dvec3:
+def between(a: Quaternion, b: Quaternion) -> Vector:
     """The turn from a to b the short way, in a's axes: axis times radians."""
-    turn = glm.inverse(a) * b
+    turn: Any = glm.inverse(a) * b
     if turn.w < 0:
         turn = -turn
     sine = glm.length(glm.dvec3(turn.x, turn.y, turn.z))
@@ -80,18 +85,18 @@ def between(a: glm.dquat, b: glm.dquat) -> glm.dvec3:
     return glm.dvec3(turn.x, turn.y, turn.z) * (2 * math.atan2(sine, turn.w) / sine)
 
 
-def turned(a: glm.dquat, turn: glm.dvec3) -> glm.dquat:
+def turned(a: Quaternion, turn: Vector) -> Quaternion:
     """a, turned by axis times radians in its own axes."""
     angle = glm.length(turn)
     return a * glm.angleAxis(angle, turn / angle) if angle else a
 
 
-def bezier(a: glm.dquat, out_of_a: glm.dvec3, into_b: glm.dvec3, b: glm.dquat, u: float) -> glm.dquat:
+def bezier(a: Quaternion, out_of_a: Vector, into_b: Vector, b: Quaternion, u: float) -> Quaternion:
     """Between a (u = 0) and b (u = 1), leaving and arriving at these turns per unit of u.
 
     A Bezier curve on the sphere of quaternions, by slerps where a flat one has lines: Shoemake, 1985.
     """
-    points = [a, turned(a, out_of_a / 3), turned(b, -into_b / 3), b]
+    points: list[Quaternion] = [a, turned(a, out_of_a / 3), turned(b, -into_b / 3), b]
     while len(points) > 1:
-        points = [glm.slerp(p, q, u) for p, q in zip(points, points[1:], strict=False)]
+        points = [glm.slerp(p, q, u) for p, q in pairwise(points)]
     return points[0]

@@ -58,8 +58,8 @@ def test_a_file_of_version_1_is_still_read():
     found = GOOD | {"version": 1}
     del found["conventions"], found["pace"]
     assert path_file.parse(json.dumps(found)) == moves.turn(Pose(0, 0, 0, 0, 0), 180, 2.0)
+    keys = [GOOD["keys"][0] | {"pose": [0, 0, 0, 0, 0, 1]}, *GOOD["keys"][1:]]
     with pytest.raises(ValueError, match="key 0"):
-        keys = [GOOD["keys"][0] | {"pose": [0, 0, 0, 0, 0, 1]}, *GOOD["keys"][1:]]
         path_file.parse(json.dumps(found | {"keys": keys}))
 
 
