@@ -70,7 +70,7 @@ def test_a_real_lyra_trajectory_comes_back_with_its_lenses(tmp_path):
 
 
 def test_lyra_axes_are_opencvs_and_its_world_is_upside_down():
-    """The first camera looks along the file's +z, which is our +y; what is 2 to its right and 1 down is +x, -z."""
+    """The first camera looks along the file's +z, which is our +y; its right is +x, its down -z."""
     (key,) = lyra_path(np.eye(4)).keys
     np.testing.assert_allclose(turns.matrix_of(key.pose), turns.matrix_of(Pose(0, 0, 0, 90, 0)), atol=1e-12)
     assert key.fov_deg == pytest.approx(2 * np.degrees(np.arctan(0.5)))
@@ -82,7 +82,9 @@ def test_lyra_axes_are_opencvs_and_its_world_is_upside_down():
 
 def test_nerfstudio_axes_are_opengls_and_its_z_is_up():
     matrix = [[0, 0, -1, 4], [-1, 0, 0, 5], [0, 1, 0, 6], [0, 0, 0, 1]]  # looks along +x, up is +z
-    (key,) = nerfstudio.path_of({"camera_path": [{"camera_to_world": sum(matrix, []), "fov": 40}]}).keys
+    (key,) = nerfstudio.path_of(
+        {"camera_path": [{"camera_to_world": np.ravel(matrix).tolist(), "fov": 40}]}
+    ).keys
     assert key.pose == Pose(4, 5, 6, 0, 0)
     tipped = np.array(matrix) @ np.array(turned_about_z(90))
     (key,) = nerfstudio.path_of({"keyframes": [{"matrix": tipped.tolist(), "fov": 40}]}).keys

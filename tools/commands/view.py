@@ -13,7 +13,10 @@ from . import arguments
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_world(parser)
     parser.add_argument(
-        "--pose", type=arguments.pose, metavar="X,Y,Z,YAW,PITCH", help="where to start; default: framed"
+        "--pose",
+        type=arguments.viewpoint,
+        metavar="X,Y,Z,YAW,PITCH",
+        help="where to start, or a .png taken there; default: framed",
     )
     parser.add_argument(
         "--size", type=arguments.size, default=(1280, 720), metavar="WxH", help="window, pixels"
@@ -34,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     bad = BadChunks()
     source = open_chunks(args.world)
-    home = args.pose or framed_pose(source, args.size, args.fov)
+    home = args.pose.pose if args.pose else framed_pose(source, args.size, args.fov)
     budgets = int(args.vram * 2**20), int(args.ram * 2**20)
     settings = Settings(fov_deg=args.fov)
     view_world(source, args.world.rstrip("/"), home, settings, args.size, *budgets, args.seconds, bad)
