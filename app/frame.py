@@ -114,15 +114,19 @@ def settling(
     timeout_s = timeout_s or PATIENCE_S
     until = time.monotonic() + timeout_s
     since, n_quiet, n_evicted = scene.pool.frame, 0, 0
+    drawn: set[int] = set()
     while True:
         number = scene.pool.frame
+        drawn.add(number)
         report = draw_streamed(renderer, scene, view, light, name)
         update = report.update
         came = update is not None and len(update.packed) > 0
         if came or (update is not None and len(update.withdraw) > 0):
-            since = number  # what rays said of an earlier view, or before this change, proves nothing
+            since = number
         n_quiet = 0 if came or not scene.streamer.is_idle else n_quiet + 1
-        done = report.feedback.frame >= since and is_settled(report, scene)
+        # What rays said of another view, or before the last change, proves nothing.
+        heard = report.feedback.frame
+        done = heard in drawn and heard >= since and is_settled(report, scene)
         if n_quiet >= (_SETTLED_FRAMES if done else _GIVE_UP_FRAMES):
             return replace(report, is_settled=done)
         n_evicted += update.n_evicted if update else 0

@@ -110,6 +110,11 @@ class CameraPath:
         *pose, fov = values.tolist()
         return Key(t, Pose(*pose), fov)
 
+    def way(self, most: int) -> F64:
+        """[N, 3] points on the way, metres, for drawing it: N <= most."""
+        n_gaps = len(self.keys) - 1
+        return self._curve.positions(min(24 * n_gaps + 1, most)) if n_gaps else np.zeros((0, 3))
+
     def poses(self, fps: float | None = None) -> Iterator[Key]:
         """Every frame of a replay, in order, at `fps` (default: the path's own)."""
         fps = fps or self.fps

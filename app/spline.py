@@ -49,6 +49,12 @@ class Curve:
             out[3:6] = self._turned(i, u, h)
         return None, out
 
+    def positions(self, n: int) -> F64:
+        """[n, 3] points of the way, as many in each of its segments. N > 1"""
+        at = np.linspace(0, len(self.steps) * (1 - 1e-12), n)
+        i = at.astype(np.int64)
+        return self.values[i, :3] + _way(self, i, at - i)[:, :3]
+
     def _turned(self, i: int, u: float, h: float) -> tuple[float, float, float]:
         """Yaw, pitch, roll on the curve of quaternions of the segment after key i."""
         q = [_quaternion(row) for row in self._rows_around(i)]

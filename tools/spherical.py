@@ -75,7 +75,7 @@ def _with(moov: bytearray, added: bytes) -> bytes:
         parents.append(at)
         at += 8 + _BEFORE_CHILDREN.get(kind or b"entry", 0)
     first, first_end = _find(moov, at, end, None)
-    assert moov[first + 4 : first + 8] in (b"avcC", b"esds"), "a codec's configuration comes first"
+    assert bytes(moov[first + 4 : first + 8]) in (b"avcC", b"esds"), "a codec's configuration comes first"
     for parent in parents:
         (size,) = struct.unpack_from(">I", moov, parent)
         struct.pack_into(">I", moov, parent, size + len(added))
