@@ -19,7 +19,7 @@ N_COLUMNS = 7
 _TURNS = [3, 5]  # columns that come round again: yaw and roll
 _ROLL = 5
 _MOST = 3.0  # slopes of a neighbour that a limited tangent may have: Fritsch and Carlson, 1980
-_MAX_SAMPLES = 1 << 20  # of a whole path, where its length is measured
+_MAX_SAMPLES = 1 << 16  # of a whole path, where its length is measured
 _STANDS_M = 1e-9  # a way shorter than this is none
 
 
@@ -113,9 +113,11 @@ def curve(times: F64, values: F64, wraps: bool) -> Curve:
     all_steps = np.concatenate([steps[ends[:1]], steps, steps[ends[1:]]]) if len(steps) else steps
     all_gaps = np.concatenate([gaps[ends[:1]], gaps, gaps[ends[1:]]]) if len(gaps) else gaps
     if len(steps):
+        stands = np.linalg.norm(all_steps[:, :3], axis=1) < _STANDS_M
         tangents = (all_steps[:-1] + all_steps[1:]) / (all_gaps[:-1] + all_gaps[1:])[:, None]
         slopes = all_steps / all_gaps[:, None]
         tangents[:, 3:] = _without_overshoot(tangents[:, 3:], slopes[:-1, 3:], slopes[1:, 3:])
+        tangents[stands[:-1] | stands[1:], :3] = 0.0  # two keys at one place: there the camera stands still
     else:
         tangents = np.zeros_like(values)
     return Curve(times, values, steps, tangents, not values[:, _ROLL].any(), wraps)
@@ -135,7 +137,7 @@ def even_times(c: Curve) -> tuple[F64, F64]:
     """
     gaps = np.diff(c.times)
     n = len(gaps)
-    per = int(np.clip(_MAX_SAMPLES // max(n, 1), 8, 256))
+    per = int(np.clip(_MAX_SAMPLES // max(n, 1), 8, 2048))
     u = np.linspace(0.0, 1.0, per + 1)
     at = _way(c, np.repeat(np.arange(n), per + 1), np.tile(u, n))[:, :3].reshape(n, per + 1, 3)
     pieces = np.linalg.norm(np.diff(at, axis=1), axis=2)  # [n, per] metres
