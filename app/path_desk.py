@@ -82,6 +82,7 @@ class Desk:
     lines: path_lines.Lines | None = None
     _recording: Generator[float, None, None] | None = None
     _shape: tuple[object, path_lines.Shape] | None = None
+    _seen: tuple[tuple[View, path_lines.Shape], list[Stroke]] | None = None
     _before: tuple[float, bool] | None = None  # field of view and freezing, to go back to
 
     @property
@@ -108,7 +109,13 @@ def desk_of(session: Session) -> Desk:
     return desk
 
 
-def busy(session: Session) -> bool:
+def shown(session: Session) -> object:
+    """What the window shows: another value where it is to be drawn anew."""
+    desk = desk_of(session)
+    return id(desk.draft), desk.is_playing, desk.at_s, desk.done
+
+
+def is_busy(session: Session) -> bool:
     """Whether the path moves the eye, so that the user does not."""
     return session.path is not None and (session.path.is_playing or session.path.done is not None)
 
@@ -122,7 +129,7 @@ def step(session: Session, seconds: float) -> None:
         play_to(session, desk.at_s + seconds)
     mine = {id(stroke) for stroke in desk.strokes}
     session.strokes = [stroke for stroke in session.strokes if id(stroke) not in mine]
-    desk.strokes = [] if desk.is_playing or not desk.shows_way else _strokes(session, desk)
+    desk.strokes = _strokes(session, desk) if desk.shows_way and not is_busy(session) else []
     session.strokes += desk.strokes
 
 
@@ -159,6 +166,11 @@ def play(session: Session) -> None:
     if not path.loop and desk.at_s >= path.keys[-1].t:
         desk.at_s = path.keys[0].t
     desk.is_playing = True
+
+
+def play_or_stop(session: Session) -> None:
+    """Play, or stop what is under way."""
+    (stop if is_busy(session) else play)(session)
 
 
 def play_to(session: Session, t: float) -> None:
@@ -261,13 +273,17 @@ def _record_on(session: Session, desk: Desk) -> None:
 
 def _strokes(session: Session, desk: Desk) -> list[Stroke]:
     path, view = desk.path, _view(session)
-    desk.lines = None
+    desk.lines = None if path is None or view is None else desk.lines
     if path is None or view is None:
         return []
-    found = desk.lines = path_lines.lines(desk.shape(path), view, session.scene.voxel_size_m)
+    wish = view, desk.shape(path)
+    if desk._seen is not None and desk._seen[0] == wish and desk.lines is not None:
+        return desk._seen[1]
+    found = desk.lines = path_lines.lines(wish[1], view, session.scene.voxel_size_m)
     out = [Stroke(piece, _WAY, 2.5) for piece in found.way]
     for i, piece in found.cones:
         out.append(Stroke(piece, *((_CHOSEN, 2.0) if i == desk.draft.chosen else (_CONE, 1.2))))
+    desk._seen = wish, out
     return out
 
 

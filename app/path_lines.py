@@ -21,7 +21,7 @@ _MAX_POINTS, _MAX_CONES = 2000, 40
 _WALK = (0, 1, 2, 3, 4, 1, 4, 5, 3, 0, 2, 0, 4)  # eye, corners 1 to 4, roof: every edge in one go
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shape:
     """A path as lines in the world, metres: made once for a path, seen from anywhere."""
 

@@ -1,100 +1,128 @@
 """The window's loop: poll, shortcuts, move, draw the scene, draw the panel, present."""
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass
+from pathlib import Path
 
-from ..streamer.chunk_source import ChunkSource, OnBad
-from . import frame
+from ..streamer.chunk_source import OnBad
+from . import path_desk
 from .actions import run_pressed
-from .camera import Pose, look
+from .camera import Pose
 from .fly import Flight, step
-from .render.context import GL_VERSION, Context, describe, open_current
-from .render.renderer import Renderer, light_of
-from .scene import stream
+from .library import Baking, Library
+from .panel.panel import Panel
+from .path_desk import PathFiles
+from .remembering import Remembering
+from .render.context import GL_VERSION, describe, open_current
 from .session import Session
-from .settings import Settings
-from .window import Input, open_window
+from .show import Show
+from .window import Input, Window, open_window
+from .worlds import Worlds
 
-_SPEED_PER_EXTENT = 0.15  # of the world's diagonal per second
 _TITLE_S = 0.5
-_IDLE_S = 0.005  # between looks at the events while the picture stands still
+_IDLE_S = 0.004  # between looks at the events while nothing changes
 
 
-def view_world(
-    source: ChunkSource,
-    name: str,
-    home: Pose,
-    settings: Settings,
-    size: tuple[int, int],
-    vram_bytes: int,
-    ram_bytes: int,
-    seconds: float | None,
-    on_bad: OnBad,
-) -> None:
-    """Open a window on a world and let the user look until it is closed, or `seconds` have passed.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a viewer is to begin."""
 
-    Raises GraphicsError when there is no display or no GL.
+    names: Sequence[str]  # worlds; the first is shown
+    flags: dict[str, object]  # settings that the command line gave: field -> value
+    pose: Pose | None = None  # None: framed
+    size: tuple[int, int] | None = None  # of the window, pixels; None: as it was left
+    seconds: float | None = None  # close after this long
+    memory: Path | None = None  # where settings are kept; None: safe mode, nothing is read or written
+    baking: Baking | None = None  # of which the first world is
+    path_files: PathFiles | None = None  # for camera paths; None: Voxtide's own alone
+
+
+def view_worlds(library: Library, start: Start, on_bad: OnBad) -> None:
+    """Open a window and let the user look until it is closed.
+
+    Raises GraphicsError when there is no display or no GL, OpenError or WorldError for the first world.
     """
+    remembering = Remembering(start.memory, start.flags)
+    kept = remembering.memory
     with ExitStack() as open_things:
-        window = open_things.enter_context(open_window(size, f"Voxtide: {name}", GL_VERSION))
+        size = start.size or kept.window or (1280, 720)
+        window = open_things.enter_context(open_window(size, "Voxtide", GL_VERSION))
         ctx = open_current()
-        scene = stream(ctx, source, vram_bytes, ram_bytes, on_bad)
-        session = Session(name, scene, home, settings, window.size)
+        panel = Panel(ctx, window.size, window.scale, kept.layout)
+        open_things.callback(panel.release)
+        worlds = Worlds(ctx, library, on_bad)
+        session = worlds.first(start.names[0], kept.settings, panel.room(window.size))
         open_things.callback(lambda: session.scene.release())
-        session.speed_m_s = max(_SPEED_PER_EXTENT * scene.extent_voxels * scene.voxel_size_m, 0.05)
+        open_things.callback(lambda: worlds.close(session))
+        if start.baking is not None:
+            worlds.goes_on(session, start.baking)
+        _begin(session, start, worlds, remembering)
+        session.renderer = describe(ctx)
         show = Show(ctx, window.size)
         open_things.callback(show.release)
-        start = last = titled = time.perf_counter()
-        n_frames = 0
-        while seconds is None or last - start < seconds:
-            now = window.poll()
-            if now.closed or session.is_closing:
-                break
-            session.size, session.cursor = window.size, now.cursor
-            run_pressed(session, now.pressed)
-            clock = time.perf_counter()
+        open_things.callback(lambda: remembering.end(session, panel.layout(), window.size))
+        run(window, panel, worlds, show, session, remembering, start.seconds)
+
+
+def _begin(session: Session, start: Start, worlds: Worlds, remembering: Remembering) -> None:
+    session.pose = start.pose or session.home
+    session.path = path_desk.Desk(start.path_files or path_desk.OwnFiles())
+    for name in start.names[1:]:
+        (session.worlds if worlds.library.is_world(name) else session.open_next).append(name)
+    session.recent = remembering.memory.recent
+    remembering.show_world(session)
+    for line in remembering.told:
+        session.say(line)
+
+
+def run(
+    window: Window,
+    panel: Panel,
+    worlds: Worlds,
+    show: Show,
+    session: Session,
+    remembering: Remembering,
+    seconds: float | None,
+) -> None:
+    """The loop."""
+    began = last = titled = time.perf_counter()
+    n_frames = 0
+    while seconds is None or last - began < seconds:
+        polled = window.poll()
+        if polled.closed or session.is_closing:
+            return
+        session.open_next += polled.dropped
+        now = panel.begin(session, window.events, polled, window.size)
+        session.size = panel.picture_size
+        run_pressed(session, now.pressed)
+        if worlds.step(session):
+            remembering.show_world(session)
+        clock = time.perf_counter()
+        if not path_desk.is_busy(session):
             move(session, now, min(clock - last, 0.1))
-            last = clock
-            if show.draw(session, now):
-                window.swap()
-                n_frames += 1
-            else:
-                time.sleep(_IDLE_S)
-            if clock - titled > _TITLE_S:
-                window.title(f"Voxtide: {name}, {n_frames / (clock - titled):.0f} fps, {describe(ctx)}")
-                titled, n_frames = clock, 0
+        path_desk.step(session, clock - last)
+        last = clock
+        drawn = show.draw(session, panel.picture, window.size)
+        drawn |= panel.draw(session, window.size)
+        if drawn:
+            show.present(panel.overlay, window.size)
+            window.swap()
+            show.shown(session, panel.took_ms)
+            n_frames += 1
+        else:
+            time.sleep(_IDLE_S)
+        remembering.keep(session, clock)
+        window.wait_for_display(session.settings.vsync)
+        if clock - titled > _TITLE_S:
+            window.title(
+                f"Voxtide: {session.name}, {n_frames / (clock - titled):.0f} fps, {session.renderer}"
+            )
+            titled, n_frames = clock, 0
 
 
 def move(session: Session, now: Input, seconds: float) -> None:
     """Where one frame's input takes the eye. -> session.pose"""
     flight = step(Flight(session.pose, session.speed_m_s), now, seconds)
     session.pose, session.speed_m_s = flight.pose, flight.speed_m_s
-
-
-class Show:
-    """What is on the window."""
-
-    def __init__(self, ctx: Context, size: tuple[int, int]) -> None:
-        self._drawn: object = None
-        self._is_settled = False
-        self._renderer = Renderer(ctx, size)
-
-    def draw(self, session: Session, now: Input) -> bool:
-        """Draw and show one frame. -> False if the window shows just that already, or cannot be seen."""
-        size, scene = session.size, session.scene
-        wish = session.pose, size, session.pass_name, session.projection, replace(session.settings)
-        if min(size) == 0 or (wish == self._drawn and self._is_settled):
-            return False
-        self._renderer.resize(size)
-        where = scene.voxel_size_m, scene.root.corner_voxel
-        session.view = look(session.pose, size, session.settings.fov_deg, *where, 1.0, session.projection)
-        light = light_of(scene.extent_voxels, False)
-        session.report = frame.draw_streamed(self._renderer, scene, session.view, light, session.pass_name)
-        self._is_settled = wish == self._drawn and frame.is_settled(session.report, scene)
-        self._renderer.present()
-        self._drawn = wish
-        return True
-
-    def release(self) -> None:
-        self._renderer.release()

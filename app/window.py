@@ -74,6 +74,7 @@ class Window:
     _cursor: tuple[float, float] | None = None
     _clicked: tuple[float, float, float] = (-1.0, 0.0, 0.0)  # when and where
     _double: bool = False
+    _waits: bool | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -112,6 +113,12 @@ class Window:
 
     def swap(self) -> None:
         glfw.swap_buffers(self.handle)
+
+    def wait_for_display(self, wish: bool) -> None:
+        """Whether `swap` waits until the display is ready."""
+        if wish != self._waits:
+            self._waits = wish
+            glfw.swap_interval(int(wish))
 
     def title(self, text: str) -> None:
         glfw.set_window_title(self.handle, text)
@@ -186,7 +193,7 @@ def open_window(size: tuple[int, int], title: str, gl_version: int) -> Iterator[
         glfw.set_mouse_button_callback(handle, window.on_button)
         glfw.set_cursor_pos_callback(handle, window.on_cursor)
         glfw.set_window_focus_callback(handle, window.on_focus)
-        glfw.set_drop_callback(handle, window.on_drop)
+        glfw.set_drop_callback(handle, window.on_drop)  # type: ignore[arg-type]  # glfw hands over a list
         yield window
     finally:
         glfw.terminate()

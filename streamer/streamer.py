@@ -171,6 +171,16 @@ class Streamer:
         return not self._waiting and self._loader.n_under_way == 0
 
     @property
+    def n_under_way(self) -> int:
+        """Chunks that are being read, or have come and were not taken yet."""
+        return self._loader.n_under_way
+
+    @property
+    def n_waiting(self) -> int:
+        """Chunks that have come and wait for the upload budget."""
+        return sum(arrivals.ids.size for arrivals in self._waiting)
+
+    @property
     def busy_s(self) -> float:
         """CPU time of the loader's threads so far."""
         return self._loader.busy_s

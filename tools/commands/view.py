@@ -1,17 +1,32 @@
-"""Fly through a world in a window.
+"""Look at worlds and scenes in a window.
 
-W A S D and Q E move, dragging the mouse looks, the wheel sets the speed, Shift is ten times faster and
-Alt ten times slower. H goes home, P prints the pose for `voxtide render`, L switches shadows, 1 to 8 show
-the passes, Escape closes. The window's resolution falls while you move if drawing is slow.
+What is named first is shown; a scene that is no world yet is baked in the background, coarse first. Without
+a name the world that was looked at last is opened. W A S D and Q E move, dragging the mouse looks, the wheel
+sets the speed; ? shows every key. The flags of settings count for this start alone; what is chosen in
+the window is kept (docs/settings.md).
 """
 
 import argparse
+import sys
+import time
+from pathlib import Path
 
+from ...app.library import Baking, Library, OpenError
+from ...app.settings import GROUPS, TABLE, Settings
 from . import arguments
+from .setting_flags import add_settings, given
+
+_LOOK_S = 0.05
+ISLAND = "procedural://island?seed=1&size_km=0.5"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    arguments.add_world(parser)
+    parser.add_argument(
+        "worlds",
+        nargs="*",
+        metavar="WORLD|SOURCE",
+        help="baked worlds (.vxt), procedural://island?seed=1&size_km=1, or scenes to bake",
+    )
     parser.add_argument(
         "--pose",
         type=arguments.viewpoint,
@@ -19,26 +34,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where to start, or a .png taken there; default: framed",
     )
     parser.add_argument(
-        "--size", type=arguments.size, default=(1280, 720), metavar="WxH", help="window, pixels"
+        "--size",
+        type=arguments.size,
+        metavar="WxH",
+        help="window, pixels (default: as it was left, 1280x720)",
     )
-    parser.add_argument(
-        "--fov", type=arguments.angle, default=60.0, metavar="DEG", help="vertical (default 60)"
-    )
-    arguments.add_budgets(parser)
     parser.add_argument("--seconds", type=arguments.positive, metavar="S", help="close after this long")
+    parser.add_argument(
+        "--safe-mode", action="store_true", help="default settings and layout; nothing is read or kept"
+    )
+    add_settings(parser, TABLE, GROUPS)
 
 
 def run(args: argparse.Namespace) -> int:
-    from ...app.settings import Settings
-    from ...app.viewer import view_world
-    from ..opening import open_chunks
-    from ..shot import framed_pose
+    from ...app.settings_file import default_path, load
+    from ...app.viewer import Start, view_worlds
+    from ..errors import UserError
+    from ..path_files import AllFiles
+    from ..shelf import Shelf
     from .reporting import BadChunks
 
-    bad = BadChunks()
-    source = open_chunks(args.world)
-    home = args.pose.pose if args.pose else framed_pose(source, args.size, args.fov)
-    budgets = int(args.vram * 2**20), int(args.ram * 2**20)
-    settings = Settings(fov_deg=args.fov)
-    view_world(source, args.world.rstrip("/"), home, settings, args.size, *budgets, args.seconds, bad)
+    bad, shelf = BadChunks(), Shelf()
+    memory = None if args.safe_mode else default_path()
+    names = args.worlds or (load(memory)[0].recent[:1] if memory else []) or [ISLAND]
+    flags = given(args, TABLE)
+    try:
+        first, baking = names[0].rstrip("/"), None
+        if not shelf.is_world(first) and Path(first).exists():
+            first, baking = _baked(shelf, first, flags.get("drop_voxel_m", Settings().drop_voxel_m))
+        pose = args.pose.pose if args.pose else None
+        start = Start([first, *names[1:]], flags, pose, args.size, args.seconds, memory, baking, AllFiles())
+        view_worlds(shelf, start, bad)
+    except OpenError as error:
+        raise UserError(str(error)) from None
     return bad.exit_code()
+
+
+def _baked(shelf: Library, name: str, voxel_size_m: float) -> tuple[str, Baking]:
+    """Begin to bake a scene and wait for its first, coarse world. -> that world, and the bake that goes on"""
+    print(f"baking {name}: the window opens when a coarse world is there", file=sys.stderr)
+    baking = shelf.bake(name, voxel_size_m)
+    while (world := baking.poll()) is None:
+        if baking.is_done:
+            raise OpenError(baking.failed or f"{name}: nothing came of it")
+        time.sleep(_LOOK_S)
+    return world, baking
