@@ -1,4 +1,4 @@
-"""Adaptive resolution: how many pixels a frame may have while the view moves. Pure, but for times it is told."""
+"""Adaptive resolution: how many pixels a frame may have while the view moves. Pure."""
 
 import math
 from dataclasses import dataclass, field

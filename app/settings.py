@@ -61,7 +61,7 @@ class Settings:
         "While you move, draw as few pixels as the frame rate needs; all of them again when you stop.")
     target_fps: float = setting(30.0, "Frame rate to hold", "--target-fps", "fps", (5.0, 240.0), "Quality",
         "The frame rate that adaptive resolution holds while you move.")
-    lowest_percent: float = setting(20.0, "Lowest resolution", "--lowest-resolution", "%", (5.0, 100.0), "Quality",
+    lowest_percent: float = setting(20.0, "Lowest resolution", "--lowest", "%", (5.0, 100.0), "Quality",
         "How far adaptive resolution may go down, in percent of the window's width and height.")
     resolution_percent: float = setting(100.0, "Resolution", "--resolution", "%", (10.0, 100.0), "Quality",
         "Pixels drawn when nothing moves, in percent of the window's width and height.")
@@ -71,9 +71,9 @@ class Settings:
         "Budget for packed chunks in main memory; it takes effect when a world is opened.")
     upload_mb: float = setting(8.0, "Upload", "--upload", "MB/frame", (0.5, 64.0), "Memory",
         "Budget for chunks that are sent to the GPU in one frame.")
-    drop_voxel_m: float = setting(0.01, "Voxel of dropped scenes", "--drop-voxel", "m", (0.0005, 10.0), "Memory",
+    drop_voxel_m: float = setting(0.01, "Dropped scenes", "--drop-voxel", "m", (0.0005, 10.0), "Memory",
         "Width of a voxel when a scene that is no world yet is dropped on the window and baked.")
-    panel_scale: float = setting(1.0, "Panel size", "--panel-scale", "×", (0.5, 3.0), "Panel",
+    panel_scale: float = setting(1.0, "Panel size", "--panel-scale", "x", (0.5, 3.0), "Panel",
         "Size of text and widgets, besides what the display asks for.")
     panel_hz: float = setting(8.0, "Panel refresh", "--panel-hz", "Hz", (1.0, 60.0), "Panel",
         "How often figures and graphs are drawn anew while nobody touches the panel.")
@@ -102,10 +102,11 @@ def as_markdown() -> str:
     lines = [
         "# Settings of the viewer",
         "",
-        "This page is printed by `app/settings.py`; a test says when it is not current. Each setting is a flag of",
-        "`voxtide view`, a widget in the panel's window *Settings*, and a value in `viewer.json` in the folder that",
-        "your system has for settings (on Linux `~/.config/voxtide`). A flag counts for one start and is not",
-        "stored. `--safe-mode` starts with the defaults below and the panel as it was made, and stores nothing.",
+        "This page is printed by `app/settings.py`; a test says when it is not current. Each setting is a",
+        "flag of `voxtide view`, a widget in the panel's window *Settings*, and a value in `viewer.json` in the",
+        "folder that your system has for settings (on Linux `~/.config/voxtide`). A flag counts for one start",
+        "and is not stored. `--safe-mode` starts with the defaults below and the panel as made, and stores",
+        "nothing.",
         "A value that is stored but cannot be is left out with a line that says so.",
     ]
     for group in GROUPS:

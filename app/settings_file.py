@@ -44,7 +44,7 @@ def default_path() -> Path:
 
 
 def load(path: Path) -> tuple[Memory, list[str]]:
-    """What is remembered, and a line for each thing that was not as it should be. Never raises for content."""
+    """What is remembered, and a line for each thing that was not as it should be."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError("it is far too large")
@@ -58,7 +58,7 @@ def load(path: Path) -> tuple[Memory, list[str]]:
     if data.get("version") != VERSION:
         return Memory(), [f"{path}: version {data.get('version')!r} is not {VERSION}; the defaults are used"]
     settings, told = _settings(data.get("settings"))
-    layout, window = data.get("layout"), data.get("window")
+    layout, window = data.get("layout"), data.get("window") or ()
     recent = data.get("recent")
     return Memory(
         settings,

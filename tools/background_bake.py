@@ -1,4 +1,4 @@
-"""A bake in another process, for the viewer: a coarse world first, then finer ones, each whole when it is named.
+"""A bake in another process, for the viewer: a coarse world first, then finer ones, each of them whole.
 
 Another process, because a bake keeps the interpreter busy and the window must not notice. The child runs at
 a low priority, says what it does as JSON lines, and ends when its parent does.
@@ -16,8 +16,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..streamer.errors import WorldError
+from ..streamer.metadata import MAX_VOXEL_SIZE_M
 from .bake import BakeOptions, bake
-from .bake_options import MAX_VOXEL_SIZE_M
 from .errors import UserError
 from .sources import open_source
 

@@ -14,7 +14,7 @@ PASS_TEXTS = {
     "level": "The level of detail of each voxel; level 0 is the finest.",
     "steps": "How many steps each ray took: dark is cheap.",
     "touched": "The chunks that rays ended in, each in a colour of its own.",
-    "residency": "Green is as fine as the pixel asks for, orange waits for a finer chunk; coarse levels are darker.",
+    "residency": "Green is as fine as the pixel asks for, orange waits for finer; coarse levels are darker.",
     "semantic": "Which entity each voxel belongs to, where the world knows.",
 }
 PROJECTION_TEXTS = {

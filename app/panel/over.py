@@ -43,7 +43,7 @@ def strokes(session: Session, picture: Box) -> None:
     x, y, width, height = picture
     lists = imgui.get_background_draw_list()
     for stroke in session.strokes:
-        points = np.asarray(stroke.points, np.float64) + (x, y)
+        points = np.asarray(stroke.points, np.float64) + np.array([x, y])
         lo = np.maximum(points.min(0) - stroke.width - 1, (x, y))
         hi = np.minimum(points.max(0) + stroke.width + 1, (x + width, y + height))
         if not (lo < hi).all():

@@ -1,7 +1,7 @@
 """The panel as a whole: when it is drawn, what it takes of the user's input, how it lies in the window.
 
-imgui is asked for a new picture of the panel only when there is a reason: something touches it, something in it
-has changed, or its figures are old. Between those a frame pays for laying the picture over the window alone.
+imgui is asked for a new picture of the panel only when there is a reason: something touches it, something in
+it has changed, or its figures are old. Else a frame pays for laying the picture over the window alone.
 """
 
 import time
@@ -45,7 +45,7 @@ class Panel:
         self._in_frame = False
         self._shown: object = None
         self._drags_scene = False
-        self.picture: over.Box = (0.0, 0.0, float(size[0]), float(size[1]))
+        self.picture: over.Box = (0.0, 0.0, *map(float, self.room(size)))
         self.took_ms = 0.0  # the main thread, for the last frame's panel
 
     @property
@@ -98,7 +98,8 @@ class Panel:
     def _what(self, session: Session, size: tuple[int, int]) -> object:
         """What the panel shows besides figures that may be old for a moment."""
         return (
-            size, session.pass_name, session.projection, session.shows_panel, session.shows_help, session.name,
+            size, session.pass_name, session.projection, session.shows_panel, session.shows_help,
+            session.name,
             session.frozen, session.tiny_budget, session.slow_disk_ms, len(session.messages),
             len(session.bakings), replace(session.settings), tuple(map(id, session.strokes)),
             path_desk.shown(session),

@@ -21,21 +21,18 @@ def draw(session: Session) -> None:
         session,
         "Freeze streaming",
         session.frozen,
-        "Nothing comes and nothing goes: fly on and see what is there.",
+        "Nothing comes, nothing goes: fly on and see.",
     )
     imgui.begin_disabled(session.disk is None)
     slow = session.slow_disk_ms > 0
-    if (
-        widgets.switch(session, "Slow disk", slow, "Each read takes 200 ms longer, as over a bad network.")
-        != slow
-    ):
+    if widgets.switch(session, "Slow disk", slow, "Each read takes 200 ms longer.") != slow:
         session.slow_disk_ms = 0.0 if slow else 200.0
     imgui.end_disabled()
     session.tiny_budget = widgets.switch(
         session,
         "Tiny budget",
         session.tiny_budget,
-        "8 MB of video memory: what is not looked at must go at once.",
+        "8 MB of video memory: what is not looked at goes.",
     )
 
 
@@ -82,20 +79,18 @@ def _queues(session: Session) -> None:
         title,
         series,
         highest * 1.1,
-        "Chunks being read, and chunks that came in, per frame.",
+        "Chunks being read; chunks that came in.",
     )
     streamer = session.scene.streamer
     if streamer is None:
         return
     ram = streamer.ram.counts()
     hits = ram.n_hits / max(ram.n_hits + ram.n_misses, 1) * 100
-    widgets.pair(
-        session, "Found in memory", f"{hits:.0f} %", "Chunks that need not be read from the disk again."
-    )
+    widgets.pair(session, "Found in memory", f"{hits:.0f} %", "Chunks that need not be read again.")
     speed = history.series("read_mb_s")
     shown = f"{float(speed[-30:].mean()) if speed.size else 0:.1f} MB/s, {session.read_mb:,.1f} MB"
     widgets.pair(
-        session, "Disk", shown if session.disk else "none: computed", "Read now, and since it was opened."
+        session, "Disk", shown if session.disk else "none: computed", "Read now; since it was opened."
     )
     widgets.pair(session, "Evicted", f"{streamer.n_evicted:,}", "Chunks that had to make room.")
 

@@ -26,9 +26,7 @@ def draw(session: Session) -> None:
     widgets.tip(session, f"R {r}, G {g}, B {b}, coverage {a} of 255.")
     u, v, w = address.uvw_of(np.array(picked.voxel)).tolist()
     imgui.color_button("##uvw", imgui.ImVec4(u / 255, v / 255, w / 255, 1), 0, imgui.ImVec2(-1, 0))
-    widgets.tip(
-        session, f"Its identity as a colour: R {u}, G {v}, B {w} are its u, v, w. The pass uvw shows it."
-    )
+    widgets.tip(session, f"Its identity as a colour: R {u}, G {v}, B {w} are its u, v, w (pass uvw).")
 
 
 def lines(picked: Picked) -> list[tuple[str, str, str]]:
@@ -43,10 +41,11 @@ def lines(picked: Picked) -> list[tuple[str, str, str]]:
         ("Level", f"{picked.level}" + (", a finer one is missing" if picked.is_coarse else ""),
          f"0 is the finest; this voxel is {2**picked.level} of those wide."),
         ("Voxel", _triple(voxel), "Coordinates at its level, signed."),
-        ("Chunk", _triple(address.chunk_of(voxel)), f"{layout.CHUNK}³ voxels: what is read and kept together."),
+        ("Chunk", _triple(address.chunk_of(voxel)), f"{layout.CHUNK}³ voxels, read and kept together."),
         ("Region", _triple(address.region_of(voxel)), f"{layout.REGION}³ voxels: one file."),
-        ("UVW", " ".join(f"{c:02x}" for c in uvw.tolist()), "Its place in the region as three bytes, the canonical pass's colour."),
-        ("Texel", f"{texel[0]}, {texel[1]}", "Where the region's 4096² image has it: the same bytes, ordered anew."),
+        ("UVW", " ".join(f"{c:02x}" for c in uvw.tolist()), 
+         "Its place in the region as bytes: its colour in the pass uvw."),
+        ("Texel", f"{texel[0]}, {texel[1]}", "Where the region's 4096² image has it: the same bits."),
         ("Face", FACES[picked.face] if picked.face < len(FACES) else "", "The side that the ray met."),
     ]  # fmt: skip
     if picked.entity:

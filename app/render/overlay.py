@@ -1,7 +1,7 @@
 """The panel's picture: imgui draws it when it changes, and each frame lays it over the window.
 
-Rasterising a panel takes longer than drawing it once is worth at every frame, so it is kept in a texture. Only
-the tiles of the window in which there is something of it are blended: a frame pays for what the panel covers.
+To rasterise a panel in every frame would take longer than it is worth, so it is kept in a texture. Only those
+tiles of the window are blended in which there is something of it: a frame pays for what the panel covers.
 """
 
 from typing import Any
@@ -104,7 +104,7 @@ def clip_boxes(data: Any) -> NDArray[np.float64]:
 
 
 def covered_tiles(boxes: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """[rows, columns] whether any of the boxes reaches into a tile. boxes [N, 4] as `clip_boxes` gives them."""
+    """[rows, columns] whether a box reaches into a tile. boxes [N, 4] as `clip_boxes` gives them."""
     columns, rows = -(-size[0] // TILE), -(-size[1] // TILE)
     covered = np.zeros((rows, columns), bool)
     whole = boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=arguments.size,
         metavar="WxH",
-        help="window, pixels (default: as it was left, 1280x720)",
+        help="window, pixels (default: as it was left)",
     )
     parser.add_argument("--seconds", type=arguments.positive, metavar="S", help="close after this long")
     parser.add_argument(
