@@ -9,7 +9,6 @@ _GAIN = 0.35  # of the error in the logarithm of time, per frame that is near
 _MOST = 12.0  # one frame changes the number of pixels by at most this factor
 
 
-
 @dataclass(slots=True)
 class Resolution:
     """Holds a frame rate by the share of the window's pixels that are drawn. Times in seconds."""
@@ -49,7 +48,7 @@ class Resolution:
         self._last = now
 
     def _follow(self, wish_s: float) -> None:
-        took = sorted(self._late)[(len(self._late) - 1) // 2]  # one frame that the system delayed says nothing
+        took = sorted(self._late)[(len(self._late) - 1) // 2]  # one frame that was delayed says nothing
         error = wish_s / max(took, 1e-4)
         if 1 / _NEAR < error < _NEAR:
             factor = error**_GAIN

@@ -27,7 +27,8 @@ U64 = NDArray[np.uint64]
 
 HYSTERESIS_FRAMES = 40  # rays that only pass through a chunk stamp it once in about 20 frames (march.glsl)
 GRACE_FRAMES = 4  # to be used, for what was predicted: as long as feedback takes, and one more
-QUEUED = 2048  # slots that one look at all of them finds to evict
+QUEUED = 4096  # slots that one look at all of them finds to evict
+MANY_CHANGES = 2048  # of the id map: it is worth a merge
 STALE_FRAMES = 300  # unused for so long, a chunk may make room even for a mere prediction
 
 
@@ -182,6 +183,12 @@ class Residency:
             n_evicted += leaving.size
         return np.concatenate(writes), n_evicted
 
+    def tidy(self, frame: int) -> None:
+        """What has to be done now and then, and had better be done in a frame that has little else to do."""
+        self.table.chunks.tidy(MANY_CHANGES)
+        if self.slots.n_free + self._queue.size < QUEUED // 2:
+            self._look_for_the_oldest(QUEUED, frame)
+
     def _next_to_go(self, n: int, frame: int) -> I64:
         """At most n slots that may be evicted, the longest unused first.
 
@@ -190,11 +197,14 @@ class Residency:
         """
         self._queue = self._queue[self._evictable(frame, self._queue)]
         if self._queue.size < n:
-            old = np.flatnonzero(self._evictable(frame))
-            old = _oldest(old, self._touched[old], max(n, QUEUED))
-            self._queue = old[np.argsort(self._touched[old], kind="stable")]
+            self._look_for_the_oldest(max(n, QUEUED), frame)
         leaving, self._queue = self._queue[:n], self._queue[n:]
         return leaving
+
+    def _look_for_the_oldest(self, n: int, frame: int) -> None:
+        old = np.flatnonzero(self._evictable(frame))
+        old = _oldest(old, self._touched[old], n)
+        self._queue = old[np.argsort(self._touched[old], kind="stable")]
 
     def _enter(self, slots: I64, at: U32, octant_bits: U8, unproved: NDArray[np.bool_], frame: int) -> None:
         self.octants[slots] = octant_bits

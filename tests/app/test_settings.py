@@ -26,7 +26,9 @@ def view_help():
 
 
 def test_the_page_is_current():
-    assert (DOCS / "settings.md").read_text("utf-8") == as_markdown(), "write app.settings.as_markdown() to it"
+    assert (DOCS / "settings.md").read_text("utf-8") == as_markdown(), (
+        "write app.settings.as_markdown() to it"
+    )
 
 
 def test_every_setting_is_a_flag_and_on_the_page():
@@ -85,7 +87,11 @@ def test_a_value_that_cannot_be_is_left_out(tmp_path):
     save(path, remembered())
     data = json.loads(path.read_text())
     data["settings"] |= {"fov_deg": 1e9, "shadows": "yes", "haze_percent": None, "smell": 3, "inertia": False}
-    data |= {"recent": "x", "window": [1e9, 2], "bookmarks": {"a": {"1": [1, 2], "x": [1, 2, 3, 4, 5]}, "b": 3}}
+    data |= {
+        "recent": "x",
+        "window": [1e9, 2],
+        "bookmarks": {"a": {"1": [1, 2], "x": [1, 2, 3, 4, 5]}, "b": 3},
+    }
     path.write_text(json.dumps(data))
     memory, told = load(path)
     assert memory.settings == Settings(inertia=False)

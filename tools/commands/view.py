@@ -28,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="baked worlds (.vxt), procedural://island?seed=1&size_km=1, or scenes to bake",
     )
     parser.add_argument(
-        "--pose", type=arguments.pose, metavar="X,Y,Z,YAW,PITCH", help="where to start; default: framed"
+        "--pose",
+        type=arguments.viewpoint,
+        metavar="X,Y,Z,YAW,PITCH",
+        help="where to start, or a .png taken there; default: framed",
     )
     parser.add_argument(
         "--size",
@@ -47,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from ...app.settings_file import default_path, load
     from ...app.viewer import Start, view_worlds
     from ..errors import UserError
+    from ..path_files import AllFiles
     from ..shelf import Shelf
     from .reporting import BadChunks
 
@@ -58,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         first, baking = names[0].rstrip("/"), None
         if not shelf.is_world(first) and Path(first).exists():
             first, baking = _baked(shelf, first, flags.get("drop_voxel_m", Settings().drop_voxel_m))
-        start = Start([first, *names[1:]], flags, args.pose, args.size, args.seconds, memory, baking)
+        pose = args.pose.pose if args.pose else None
+        start = Start([first, *names[1:]], flags, pose, args.size, args.seconds, memory, baking, AllFiles())
         view_worlds(shelf, start, bad)
     except OpenError as error:
         raise UserError(str(error)) from None
