@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import glfw
 
 from ..atlas.layout import PASSES
+from . import path_desk
 from .moving_keys import MOVING_KEYS
 from .session import Session
 
@@ -60,6 +61,8 @@ VIEW_ACTIONS = (
     Action(glfw.KEY_ESCAPE, "Esc", "close", "Close help, else the window", _close),
     Action(glfw.KEY_H, "H", "home", "Go to where the world is seen whole", _home),
     Action(glfw.KEY_TAB, "Tab", "panel", "Show or hide the panel", _panel),
+    Action(glfw.KEY_K, "K", "key", "Add a key to the camera path where you stand", path_desk.add_key),
+    Action(glfw.KEY_SPACE, "Space", "play", "Play the camera path, or stop", path_desk.play_or_stop),
     Action(glfw.KEY_Z, "Z", "freeze", "Freeze streaming: nothing comes, nothing goes", _freeze),
 )
 

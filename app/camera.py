@@ -1,7 +1,7 @@
 """Where the eye is and what it sees. Pure: float64 metres in, what the shaders need out.
 
 World axes: right-handed, z up. Yaw 0 looks along +x and grows counter-clockwise seen from above;
-pitch grows upwards. Both in degrees.
+pitch grows upwards; roll leans the camera to its right. All in degrees, applied roll, pitch, yaw.
 """
 
 import math
@@ -29,6 +29,7 @@ class Pose:
     z: float
     yaw: float
     pitch: float
+    roll: float = 0.0  # of a foreign camera or a head; who walks or flies stays level
 
     @property
     def forward(self) -> glm.dvec3:
@@ -37,6 +38,19 @@ class Pose:
 
     @property
     def right(self) -> glm.dvec3:
+        level = self._level
+        if not self.roll:
+            return level
+        roll = math.radians(self.roll)
+        up = glm.cross(level, self.forward)
+        return glm.dvec3(*(math.cos(roll) * a - math.sin(roll) * b for a, b in zip(level, up, strict=True)))
+
+    @property
+    def up(self) -> glm.dvec3:
+        return glm.dvec3(glm.cross(self.right, self.forward))
+
+    @property
+    def _level(self) -> glm.dvec3:
         yaw = math.radians(self.yaw)
         return glm.dvec3(math.sin(yaw), -math.cos(yaw), 0.0)  # never degenerate, even straight up
 
@@ -111,8 +125,8 @@ def look(
                 left eye left. equirect: all directions, columns are longitude (the pose's yaw in the middle),
                 rows are latitude (straight up in row 0). cube: the six faces of a cube map in a row, as
                 engines take them: right, left, up, down, ahead, back (+x -x +y -y +z -z where y is up and z
-                ahead), each 90 degrees and as seen after turning there. Both are level: the pose's pitch does
-                not count
+                ahead), each 90 degrees and as seen after turning there. Both are level: pitch and roll do not
+                count
     ipd_m       stereo: distance of the eyes, whose axes are parallel
     Raises ValueError for an eye farther than MAX_EYE_VOXELS from the world, a stereo picture of odd width, or
     a cube that is not six squares wide.
@@ -126,7 +140,7 @@ def look(
             f"the six faces of a cube are square: {size[0]}x{size[1]} should be {6 * size[1]} wide"
         )
     if projection in ("equirect", "cube"):
-        pose = replace(pose, pitch=0.0)  # who looks at a panorama turns it; its horizon is to be level
+        pose = replace(pose, pitch=0.0, roll=0.0)  # who looks at a panorama turns it; its horizon is level
         # A pixel is pi / height tall everywhere. At the poles it is narrower than tall; shrinking the cone
         # there would bring the finest chunks in for the smallest solid angles, and only to be sharp sideways.
         half_width, half_height, pixel = 1.0, 1.0, (2.0 if cube else math.pi) / size[1]
@@ -145,7 +159,7 @@ def look(
         right_eye=right_eye,
         right_eye_frac=right_eye_frac,
         right=_triple(pose.right * half_width),
-        up=_triple(glm.cross(pose.right, pose.forward) * half_height),
+        up=_triple(pose.up * half_height),
         forward=_triple(pose.forward),
         cone=pixel * quality,
         corner_voxel=_triple_int(corner_voxel),

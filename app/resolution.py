@@ -48,9 +48,7 @@ class Resolution:
         self._last = now
 
     def _follow(self, wish_s: float) -> None:
-        took = sorted(self._late)[
-            (len(self._late) - 1) // 2
-        ]  # one frame that the system delayed says nothing
+        took = sorted(self._late)[(len(self._late) - 1) // 2]  # one frame that was delayed says nothing
         error = wish_s / max(took, 1e-4)
         if 1 / _NEAR < error < _NEAR:
             factor = error**_GAIN

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..streamer.chunk_source import OnBad
+from . import path_desk
 from .actions import run_pressed
 from .camera import Pose
 from .library import Baking, Library
 from .mover import Mover
 from .panel.panel import Panel
+from .path_desk import PathFiles
 from .remembering import Remembering
 from .render.context import GL_VERSION, describe, open_current
 from .session import Session
@@ -34,6 +36,7 @@ class Start:
     seconds: float | None = None  # close after this long
     memory: Path | None = None  # where settings are kept; None: safe mode, nothing is read or written
     baking: Baking | None = None  # of which the first world is
+    path_files: PathFiles | None = None  # for camera paths; None: Voxtide's own alone
 
 
 def view_worlds(library: Library, start: Start, on_bad: OnBad) -> None:
@@ -67,6 +70,7 @@ def view_worlds(library: Library, start: Start, on_bad: OnBad) -> None:
 
 def _begin(session: Session, start: Start, worlds: Worlds, remembering: Remembering) -> None:
     session.pose = start.pose or session.home
+    session.path = path_desk.Desk(start.path_files or path_desk.OwnFiles())
     for name in start.names[1:]:
         (session.worlds if worlds.library.is_world(name) else session.open_next).append(name)
     session.recent = remembering.memory.recent
@@ -98,7 +102,9 @@ def run(
         if worlds.step(session):
             remembering.show_world(session)
         clock = time.perf_counter()
-        session.moving.step(session, now, clock - last)
+        if not path_desk.is_busy(session):
+            session.moving.step(session, now, clock - last)
+        path_desk.step(session, clock - last)
         last = clock
         drawn = show.draw(session, panel.picture, window.size)
         session.moving.look_under_cursor(session)

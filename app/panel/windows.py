@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..session import Session
-from . import looks, preferences, streaming, voxel, world
+from . import looks, path, preferences, streaming, voxel, world
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ WINDOWS: tuple[PanelWindow, ...] = (
     PanelWindow("View", looks.draw, "upper"),
     PanelWindow("World", world.draw, "upper"),
     PanelWindow("Settings", preferences.draw, "upper"),
+    PanelWindow("Path", path.draw, "upper"),
     PanelWindow("Streaming", streaming.draw, "lower"),
     PanelWindow("Voxel", voxel.draw, "lower"),
 )

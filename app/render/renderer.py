@@ -143,6 +143,11 @@ class Renderer:
             smooth=view_size != size,
         )
 
+    def darken(self) -> None:
+        """Fill the window whose context is current with a quiet grey."""
+        self.ctx.screen.use()
+        self.ctx.screen.clear(0.07, 0.07, 0.08)
+
     def finish(self) -> None:
         """Wait until all of it is drawn; other threads run meanwhile."""
         self._native.finish()

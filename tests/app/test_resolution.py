@@ -1,4 +1,4 @@
-"""Adaptive resolution against an imagined renderer, whose frames take a fixed time and some for each pixel."""
+"""Adaptive resolution against an imagined renderer, whose frames take a fixed time and more per pixel."""
 
 import numpy as np
 import pytest

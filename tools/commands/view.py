@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from ...app.camera import Pose
 from ...app.library import Baking, Library, OpenError
 from ...app.settings import GROUPS, TABLE, Settings
 from . import arguments
@@ -31,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="baked worlds (.vxt), procedural://island?seed=1&size_km=1, or scenes to bake",
     )
     parser.add_argument(
-        "--pose", type=arguments.pose, metavar="X,Y,Z,YAW,PITCH", help="where to start; default: framed"
+        "--pose",
+        type=arguments.viewpoint,
+        metavar="X,Y,Z,YAW,PITCH",
+        help="where to start, or a .png taken there; default: framed",
     )
     parser.add_argument(
         "--size",
@@ -54,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from ...app.settings_file import default_path, load
     from ...app.viewer import Start, view_worlds
     from ..errors import UserError
+    from ..path_files import AllFiles
     from ..shelf import Shelf
 
     bad, shelf = BadChunks(), Shelf()
@@ -64,10 +69,11 @@ def run(args: argparse.Namespace) -> int:
         first, baking = names[0].rstrip("/"), None
         if not shelf.is_world(first) and Path(first).exists():
             first, baking = _baked(shelf, first, flags.get("drop_voxel_m", Settings().drop_voxel_m))
+        pose = args.pose.pose if args.pose else None
         if args.vr:
-            _in_headset(shelf, first, args, Settings(**flags), bad)
+            _in_headset(shelf, first, pose, args, Settings(**flags), bad)
             return bad.exit_code()
-        start = Start([first, *names[1:]], flags, args.pose, args.size, args.seconds, memory, baking)
+        start = Start([first, *names[1:]], flags, pose, args.size, args.seconds, memory, baking, AllFiles())
         view_worlds(shelf, start, bad)
     except OpenError as error:
         raise UserError(str(error)) from None
@@ -75,12 +81,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _in_headset(
-    shelf: Library, name: str, args: argparse.Namespace, settings: Settings, bad: BadChunks
+    shelf: Library, name: str, pose: Pose | None, args: argparse.Namespace, settings: Settings, bad: BadChunks
 ) -> None:
     from ...app.vr.headset import view_in_headset
 
     opened = shelf.open(name)
-    home = args.pose or opened.home(args.size or _FRAMED, settings.fov_deg)
+    home = pose or opened.home(args.size or _FRAMED, settings.fov_deg)
     budgets = int(settings.vram_mb * 2**20), int(settings.ram_mb * 2**20)
     view_in_headset(opened.source, opened.name, home, args.vr_quality, *budgets, bad)
 
