@@ -19,6 +19,7 @@ from voxtide.tools.cli import main
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = (1280, 720)
 STEP_S = 40  # what a step may take on a machine that does much else
+THERE = 620, 380  # where in the window something of the scene is, from its home
 PICTURE = (0, 0, 930, 720)  # of the window: where the panel is not
 
 pytestmark = pytest.mark.slow
@@ -144,7 +145,8 @@ def test_a_visit(tmp_path, world, display):
 
 
 def visit(person, tmp_path):
-    start = person.until(lambda now: now["drawn"] == now["size"])
+    start = person.until(lambda now: now["frames"] > 1 and now["drawn"] == now["size"])
+    time.sleep(1.0)
     assert start["size"][1] == SIZE[1]
     assert 800 < start["size"][0] < 1000, "the panel has its column, the picture has the rest"
     opened = centre(person.shot("opened"))
@@ -171,6 +173,7 @@ def fly(person, start):
 
 
 def orbit_and_focus(person):
+    person.do("mousemove", *THERE)
     before = person.until(lambda now: now["picked"] is not None)
     person.do("key", "v")
     person.until(lambda now: now["mode"] == "orbit")
@@ -179,7 +182,7 @@ def orbit_and_focus(person):
     person.shot("orbited")
     person.do("key", "v")
     person.until(lambda now: now["mode"] == "fly")
-    person.do("mousemove", 465, 400)
+    person.do("mousemove", *THERE)
     person.until(lambda now: now["picked"] is not None)
     person.do("key", "f")
     person.until(lambda now: distance(now, turned) > 0.2)
