@@ -29,7 +29,6 @@ from .window import Input
 _REACH_M = 2.5  # around a walker everything is known: his height, and a second's way
 _INERTIA_S = Manner().inertia_s
 _AT_FIRST = 0.15  # of the world's extent: how far what is near is taken to be, until it is known
-_MAX_REACH_VOXELS = 600.0
 
 
 class Mover:
@@ -64,10 +63,8 @@ class Mover:
             self.state, move, self._manner(session), seconds, self._ground(session), extent_m
         )
         if self._occupancy is not None:
-            reach = min(_REACH_M, _MAX_REACH_VOXELS * session.scene.voxel_size_m)
-            self._occupancy.look_around(
-                position(self.state.pose), reach if self.state.mode == "walk" else 0.0
-            )
+            reach = _REACH_M if self.state.mode == "walk" else 0.0
+            self._occupancy.look_around(position(self.state.pose), reach, self._ground(session).level)
         self._tell(session)
 
     def look_under_cursor(self, session: Session) -> None:

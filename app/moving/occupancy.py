@@ -50,10 +50,11 @@ class Occupancy:
         self._thread = threading.Thread(target=self._work, name="voxtide-occupancy", daemon=True)
         self._thread.start()
 
-    def look_around(self, eye_m: tuple[float, float, float], reach_m: float = 0.0) -> None:
+    def look_around(self, eye_m: tuple[float, float, float], reach_m: float = 0.0, finest: int = 0) -> None:
         """Say where the eye is: what lies around it becomes known. Never waits.
 
-        reach_m  know every voxel of the box that reaches so far to all sides, not only what is about the eye
+        reach_m  know every voxel of the box that reaches so far to all sides, not only what is about the eye,
+                 down to level `finest`
         """
         eye = np.array(eye_m) / self.voxel_size_m
         moved = np.abs(eye - self._looked[0]).max() * self.voxel_size_m
@@ -62,7 +63,8 @@ class Occupancy:
         self._looked = eye, reach_m
         boxes = []
         for level in range(self.n_levels):
-            cells = max(reach_m / self.voxel_size_m / 2**level, _NEAR_CELLS)
+            reach = reach_m / self.voxel_size_m / 2**level if level >= finest else 0.0
+            cells = max(reach, _NEAR_CELLS)
             at = eye / 2**level
             boxes.append((np.floor(at - cells).astype(np.int64), np.ceil(at + cells).astype(np.int64) + 1))
         self._wish = boxes

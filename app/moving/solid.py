@@ -24,7 +24,7 @@ _NEAR_CELLS, _FAR_CELLS = 2, 6  # how far around the eye each level is looked at
 class Solid:
     """What a box of level-0 voxels holds.
 
-    lo, hi    [M, 3] int64 boxes [lo, hi) of level-0 voxels that are occupied: one voxel each
+    lo, hi    [M, 3] int64 boxes [lo, hi) of level-0 voxels that are occupied: one voxel of a level each
     unknown_lo, unknown_hi  [U, 3] likewise: something is in there, or may be, but nobody knows where
     """
 
@@ -34,13 +34,13 @@ class Solid:
     unknown_hi: I64
 
 
-def solid_in(ask: Ask, n_levels: int, lo: I64, hi: I64) -> Solid:
-    """The occupied level-0 voxels of a box [lo, hi): [3] and [3] int64.
+def solid_in(ask: Ask, n_levels: int, lo: I64, hi: I64, finest: int = 0) -> Solid:
+    """The occupied voxels of level `finest` in a box [lo, hi) of level-0 voxels: [3] and [3] int64.
 
     What is empty at a coarse level is empty below, so the cost follows the surface in the box.
     """
     span = int((hi - lo).max())
-    level = min(n_levels - 1, max(0, math.ceil(math.log2(max(span, 1) / _START_CELLS))))
+    level = min(n_levels - 1, max(finest, math.ceil(math.log2(max(span, 1) / _START_CELLS))))
     cells = _grid(lo >> level, (hi - 1 >> level) + 1)
     unknown_lo, unknown_hi = [], []
     while True:
@@ -48,8 +48,10 @@ def solid_in(ask: Ask, n_levels: int, lo: I64, hi: I64) -> Solid:
         unknown_lo.append(cells[~known] << level)
         unknown_hi.append(cells[~known] + 1 << level)
         cells = cells[occupied & known]
-        if level == 0:
-            return Solid(cells, cells + 1, np.concatenate(unknown_lo), np.concatenate(unknown_hi))
+        if level <= finest:
+            return Solid(
+                cells << level, cells + 1 << level, np.concatenate(unknown_lo), np.concatenate(unknown_hi)
+            )
         level -= 1
         cells = (cells[:, None, :] * 2 + _EIGHT).reshape(-1, 3)
         cells = cells[((cells + 1 << level > lo) & (cells << level < hi)).all(axis=1)]

@@ -24,6 +24,7 @@ OVER_EYE_M = 0.10
 GRAVITY_M_S2 = 9.81
 MAX_FALL_M_S = 50.0
 DIP_EASE_S = 0.08  # in which the eye follows a step
+FINEST_M = 0.01  # voxels finer than this are felt at the level that is about as coarse
 _STILL_M = 1e-3
 _SKIN = 1e-6  # voxels: touching is not overlapping
 
@@ -37,6 +38,16 @@ class Ground:
     ask: Ask
     n_levels: int
     voxel_size_m: float
+
+    @property
+    def level(self) -> int:
+        """The finest level that walking feels."""
+        return finest_level(self.voxel_size_m, self.n_levels)
+
+
+def finest_level(voxel_size_m: float, n_levels: int) -> int:
+    """The finest level that walking feels, in a world of such voxels."""
+    return min(max(math.floor(math.log2(FINEST_M / voxel_size_m)), 0), n_levels - 1)
 
 
 def walk(state: Moving, steer: Steer, manner: Manner, seconds: float, ground: Ground) -> Moving:
@@ -124,9 +135,8 @@ def _around(ground: Ground, body: _Body, feet: F64, way: F64, drop: float) -> So
     lo, hi = ends.min(axis=0) - side, ends.max(axis=0) + side
     lo[2] -= drop
     hi[2] += body.height + body.step
-    return solid_in(
-        ground.ask, ground.n_levels, np.floor(lo).astype(np.int64), np.ceil(hi).astype(np.int64) + 1
-    )
+    first, last = np.floor(lo).astype(np.int64), np.ceil(hi).astype(np.int64) + 1
+    return solid_in(ground.ask, ground.n_levels, first, last, ground.level)
 
 
 def _moved(solid: Solid, body: _Body, feet: F64, way: F64, drop: float, stick: float) -> tuple[F64, bool]:

@@ -6,10 +6,13 @@ The calls are made on the real structures of pyopenxr, with functions that recor
 import ctypes
 import importlib.util
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from types import SimpleNamespace
 
+import headset
+import numpy as np
 import pytest
+from voxtide.app.vr import headset as in_headset
 from voxtide.app.vr import loop, openxr
 from voxtide.app.vr.openxr_hands import ACTIONS, BINDINGS
 from voxtide.app.vr.runtime import Hands
@@ -44,6 +47,19 @@ def test_without_a_runtime_one_line_says_so(monkeypatch, capfd, world, tmp_path)
     monkeypatch.setenv("XR_RUNTIME_JSON", str(tmp_path / "none.json"))
     assert cli.main(["view", world, "--vr"]) == 2
     assert "OpenXR runtime" in one_line(capfd)
+
+
+def test_the_command_shows_a_world_in_the_headset(monkeypatch, gl, world):
+    worn = headset.StubHeadset(gl, [headset.frame() for _ in range(4)])
+    window = SimpleNamespace(poll=lambda: SimpleNamespace(closed=False))
+    monkeypatch.setattr(openxr, "check_runtime", lambda: None)
+    monkeypatch.setattr(openxr, "open_headset", lambda is_closing: nullcontext(worn))
+    monkeypatch.setattr(in_headset, "open_window", lambda *about: nullcontext(window))
+    monkeypatch.setattr(in_headset, "open_current", lambda: gl)
+    assert cli.main(["view", world, "--vr", "--vr-quality", "high", "--pose=0,-1,0.3,90,0"]) == 0
+    assert [picture.shape for picture in worn.shown[-1]] == [(48, 64, 4)] * 2
+    assert len(worn.shown) == 4 and len(np.unique(worn.shown[-1][0].reshape(-1, 4), axis=0)) > 10
+    worn.release()
 
 
 def test_the_command_knows_the_loop_s_qualities():

@@ -70,6 +70,23 @@ def test_steps_up_to_40_cm_are_climbed_and_higher_ones_stop(height, climbs):
         assert end.pose.z == pytest.approx(1.7, abs=1e-6)
 
 
+def test_fine_voxels_are_felt_at_the_level_of_a_centimetre():
+    """Voxels of 2.5 mm: as solid, and a wall still stops within one of these."""
+    asked = set()
+    fine = ground_of(
+        box((-120, -120, -1), (400, 120, 0)), box((240, -120, 0), (241, 120, 300)), size_m=0.0025,
+    )  # fmt: skip
+
+    def ask(level, voxels):
+        asked.add(level)
+        return fine.ask(level, voxels)
+
+    end = go(at_eye(), replace(fine, ask=ask), 0.7)[-1]
+    assert end.pose.x == pytest.approx(0.6 - HALF_WIDTH_M, abs=0.0101)
+    assert end.pose.z == pytest.approx(1.7, abs=1e-6)
+    assert min(asked) == 2
+
+
 @pytest.mark.parametrize("frame_s", [1 / 120, 1 / 15, 0.1])
 @pytest.mark.parametrize("yaw", [0.0, 30.0])
 def test_a_thin_wall_stops_at_any_frame_rate_and_is_slid_along(yaw, frame_s):
