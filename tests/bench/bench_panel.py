@@ -1,10 +1,10 @@
 """What panel, streaming and a bake in the background add to the main thread: as differences between flights.
 
-The same flight over the shipped depot, in an Xvfb window of 1280x720, drawn in four ways: the scene whole and
-nothing else; streamed; streamed with the panel; streamed with the panel while a scene is baked. For each frame
-the main thread's time outside the march is taken (wall, and the thread's own CPU), and the panel's alone. Goal:
-no more than 2 ms added. llvmpipe rasterises the panel on the same cores, in threads that the main thread waits
-for: `finish_ms` says how long, which a GPU would do beside.
+The same flight over the shipped depot, in an Xvfb window of 1280x720, drawn in four ways: the scene whole
+and nothing else; streamed; streamed with the panel; streamed with the panel while a scene is baked. For each
+frame the main thread's time outside the march is taken (wall, and the thread's own CPU), and the panel's
+alone. Goal: no more than 2 ms added. llvmpipe rasterises the panel on the same cores, in threads that the
+main thread waits for: `finish_ms` says how long, which a GPU would do beside.
 """
 
 import json
