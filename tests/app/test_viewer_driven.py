@@ -158,6 +158,16 @@ def visit(person, tmp_path):
     drop(person, tmp_path)
 
 
+def test_what_the_panel_adds_to_the_main_thread():
+    """Streaming, the panel and a bake beside: 2 ms of the main thread, against the scene alone."""
+    bench = ROOT / "tests" / "bench" / "bench_panel.py"
+    done = subprocess.run(
+        [sys.executable, bench, "90"], capture_output=True, text=True, timeout=120, check=True
+    )
+    added = json.loads(done.stdout.splitlines()[-1])["added_ms"]
+    assert added["cpu"]["p50"] <= 2.0, added
+
+
 def fly(person, start):
     person.do("mousemove", 465, 400)
     person.hold("w", 0.8)

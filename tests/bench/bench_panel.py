@@ -5,6 +5,7 @@ and nothing else; streamed; streamed with the panel; streamed with the panel whi
 frame the main thread's time outside the march is taken (wall, and the thread's own CPU), and the panel's
 alone. Goal: no more than 2 ms added. llvmpipe rasterises the panel on the same cores, in threads that the
 main thread waits for: `finish_ms` says how long, which a GPU would do beside.
+Usage: bench_panel.py [FRAMES]; with FRAMES only the first and the last flight.
 """
 
 import json
@@ -32,7 +33,7 @@ from voxtide.tools.cli import main as voxtide
 from voxtide.tools.shelf import Shelf
 
 ROOT = Path(__file__).resolve().parents[2]
-N_FRAMES = 150
+N_FRAMES = int(sys.argv[1]) if len(sys.argv) > 1 else 150
 WARM_UP = 30
 SIZE = (1280, 720)
 VIEW = Settings(adaptive=False, resolution_percent=30.0, vsync=False, vram_mb=64.0)
@@ -103,6 +104,10 @@ def added(base, more):
     return {f"p{p}": round(float(np.percentile(more, p) - np.percentile(base, p)), 3) for p in (50, 99)}
 
 
+def parts(folder):
+    return {"streamed": fly(folder, True, False, False), "streamed_panel": fly(folder, True, True, False)}
+
+
 def run():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -114,8 +119,7 @@ def run():
             sys.stdout = out
         flights = {
             "scene": fly(folder, False, False, False),
-            "streamed": fly(folder, True, False, False),
-            "streamed_panel": fly(folder, True, True, False),
+            **(parts(folder) if len(sys.argv) == 1 else {}),
             "streamed_panel_bake": fly(folder, True, True, True),
         }
     result = {name: figures(frames) for name, frames in flights.items()}
