@@ -15,6 +15,7 @@ PASS_TEXTS = {
     "steps": "How many steps each ray took: dark is cheap.",
     "touched": "The chunks that rays ended in, each in a colour of its own.",
     "residency": "Green is as fine as the pixel asks for, orange waits for finer; coarse levels are darker.",
+    "albedo": "The colours as they were baked, without light.",
     "semantic": "Which entity each voxel belongs to, where the world knows.",
 }
 PROJECTION_TEXTS = {

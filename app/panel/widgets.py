@@ -62,7 +62,8 @@ def number_format(lowest: float, highest: float, value: float) -> str:
     """printf's format with as many digits as a value of that range needs."""
     if highest - lowest > 50 and abs(value) >= 10:
         return "%.0f"
-    digits = 2 - math.floor(math.log10(max(abs(value), 1e-3)))
+    least = lowest if lowest > 0 else (highest - lowest) / 100
+    digits = 1 - math.floor(math.log10(max(abs(value), least)))
     return f"%.{min(max(digits, 1), 4)}f"
 
 
