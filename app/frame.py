@@ -1,8 +1,10 @@
 """One frame, as a walk, and what a frame knows as arrays."""
 
 import time
+from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ from .sight import sight_of
 _SETTLED_FRAMES = 2  # with nothing missing and nothing under way
 _GIVE_UP_FRAMES = 60  # with nothing coming, although rays still ask: there is no room, or it cannot be read
 _PAUSE_S = 0.002
+PATIENCE_S = 30.0  # without anything coming
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class FrameReport:
     stream_main_ms: float = 0.0
     upload_ms: float = 0.0
     update: Update | None = None
+    is_settled: bool = False  # nothing was missing, and nothing that can still come
 
 
 def draw(renderer: Renderer, scene: Scene, view: View, light: Light, name: str = "colour") -> FrameReport:
@@ -38,7 +42,7 @@ def draw(renderer: Renderer, scene: Scene, view: View, light: Light, name: str =
     renderer.shade(scene.pool, view, light, name)
     feedback = scene.pool.read_feedback()
     scene.pool.clear_feedback()
-    return FrameReport(march_ms, feedback)
+    return FrameReport(march_ms, feedback, is_settled=len(feedback.requests) == 0)
 
 
 def draw_streamed(
@@ -77,22 +81,60 @@ def draw_streamed(
 
 
 def settle(
-    renderer: Renderer, scene: Scene, view: View, light: Light, name: str = "colour", timeout_s: float = 30.0
+    renderer: Renderer,
+    scene: Scene,
+    view: View,
+    light: Light,
+    name: str = "colour",
+    timeout_s: float | None = None,
 ) -> FrameReport:
-    """Draw until no ray misses anything, or what is missing can not come. -> the last frame's report"""
-    assert scene.streamer is not None, "this scene is not streamed"
-    until = time.monotonic() + timeout_s
-    n_quiet = 0
+    """Draw until no ray misses anything, or what is missing can not come. -> the last frame's report
+
+    timeout_s: gives up when nothing has come for so long (default PATIENCE_S), however long it takes in all
+    """
+    steps = settling(renderer, scene, view, light, name, timeout_s)
     while True:
+        try:
+            if not next(steps):
+                time.sleep(_PAUSE_S)
+        except StopIteration as stop:
+            return cast(FrameReport, stop.value)
+
+
+def settling(
+    renderer: Renderer,
+    scene: Scene,
+    view: View,
+    light: Light,
+    name: str = "colour",
+    timeout_s: float | None = None,
+) -> Generator[bool, None, FrameReport]:
+    """settle(), one drawn frame a step, for who has more to do between. Yields whether chunks came."""
+    assert scene.streamer is not None, "this scene is not streamed"
+    timeout_s = timeout_s or PATIENCE_S
+    until = time.monotonic() + timeout_s
+    since, n_quiet, n_evicted = scene.pool.frame, 0, 0
+    drawn: set[int] = set()
+    while True:
+        number = scene.pool.frame
+        drawn.add(number)
         report = draw_streamed(renderer, scene, view, light, name)
-        came = report.update is not None and len(report.update.packed) > 0
+        update = report.update
+        came = update is not None and len(update.packed) > 0
+        if came or (update is not None and len(update.withdraw) > 0):
+            since = number
         n_quiet = 0 if came or not scene.streamer.is_idle else n_quiet + 1
-        if n_quiet >= (_SETTLED_FRAMES if is_settled(report, scene) else _GIVE_UP_FRAMES):
+        # What rays said of another view, or before the last change, proves nothing.
+        heard = report.feedback.frame
+        done = heard in drawn and heard >= since and is_settled(report, scene)
+        if n_quiet >= (_SETTLED_FRAMES if done else _GIVE_UP_FRAMES):
+            return replace(report, is_settled=done)
+        n_evicted += update.n_evicted if update else 0
+        if came and n_evicted <= scene.pool.n_slots:  # beyond, what came for this view has gone for it again
+            until = time.monotonic() + timeout_s
+        elif time.monotonic() > until:
             return report
-        if time.monotonic() > until:
-            return report
-        if not came:
-            time.sleep(_PAUSE_S)
+        yield came
 
 
 def is_settled(report: FrameReport, scene: Scene) -> bool:

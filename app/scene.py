@@ -109,12 +109,37 @@ def stream(
     n_threads: int = 2,
 ) -> Scene:
     """Open a world of any size: its coarse levels are read now, the rest comes as rays ask for it."""
-    root, extent = _shape_of(source)
-    n_slots = max(root.n_chunks + 8, slots_in(vram_bytes))
+    return scene_of(ctx, source, pin(source, vram_bytes, ram_bytes, on_bad, n_threads))
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A streamer that has read its world's coarse levels, and what they bring to the GPU."""
+
+    streamer: Streamer
+    update: Update
+
+
+def pin(
+    source: ChunkSource,
+    vram_bytes: int,
+    ram_bytes: int,
+    on_bad: OnBad = lambda error: None,
+    n_threads: int = 2,
+) -> Pinned:
+    """The part of `stream` that reads and needs no GPU: for a thread that may wait."""
+    n_slots = max(_shape_of(source)[0].n_chunks + 8, slots_in(vram_bytes))
     streamer = Streamer(source, Budgets(n_slots, ram_bytes), on_bad, n_threads)
-    pool = Pool(ctx, root, n_slots)
+    return Pinned(streamer, streamer.pin())
+
+
+def scene_of(ctx: Context, source: ChunkSource, pinned: Pinned) -> Scene:
+    """The part of `stream` that needs the GPU."""
+    root, extent = _shape_of(source)
+    streamer = pinned.streamer
+    pool = Pool(ctx, root, streamer.budgets.n_slots)
     scene = Scene(root, source.meta.voxel_size_m, extent, streamer.residency, pool, streamer)
-    scene.apply(streamer.pin())
+    scene.apply(pinned.update)
     return scene
 
 

@@ -1,113 +1,125 @@
-"""The window's loop: poll, fly, draw, show."""
+"""The window's loop: poll, shortcuts, move, draw the scene, draw the panel, present."""
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 
-import glfw
+from ..streamer.chunk_source import OnBad
+from . import path_desk
+from .actions import run_pressed
+from .camera import Pose
+from .library import Baking, Library
+from .mover import Mover
+from .panel.panel import Panel
+from .path_desk import PathFiles
+from .remembering import Remembering
+from .render.context import GL_VERSION, describe, open_current
+from .session import Session
+from .show import Show
+from .window import Window, open_window
+from .worlds import Worlds
 
-from ..atlas.layout import PASSES
-from ..streamer.chunk_source import ChunkSource, OnBad
-from . import frame
-from .camera import Pose, look
-from .fly import Flight, step
-from .render.context import GL_VERSION, Context, describe, open_current
-from .render.renderer import Renderer, light_of
-from .scene import Scene, stream
-from .window import Input, open_window
-
-_SPEED_PER_EXTENT = 0.15  # of the world's diagonal per second
 _TITLE_S = 0.5
-_SLOW_FRAME_S = 1 / 15  # slower than this while moving, and pixels become blocks
-_MAX_BLOCK = 8
-_IDLE_S = 0.005  # between looks at the events while the picture stands still
-_PASS_KEYS = {glfw.KEY_1 + i: name for i, name in enumerate(PASSES)}
+_IDLE_S = 0.004  # between looks at the events while nothing changes
 
 
-def fly_through(
-    source: ChunkSource,
-    name: str,
-    home: Pose,
-    size: tuple[int, int],
-    fov_deg: float,
-    vram_bytes: int,
-    ram_bytes: int,
-    seconds: float | None,
-    on_bad: OnBad,
-) -> None:
-    """Open a window on a world and let the user fly until it is closed, or `seconds` have passed.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a viewer is to begin."""
 
-    Raises WindowError or GraphicsError when there is no display or no GL.
+    names: Sequence[str]  # worlds; the first is shown
+    flags: dict[str, object]  # settings that the command line gave: field -> value
+    pose: Pose | None = None  # None: framed
+    size: tuple[int, int] | None = None  # of the window, pixels; None: as it was left
+    seconds: float | None = None  # close after this long
+    memory: Path | None = None  # where settings are kept; None: safe mode, nothing is read or written
+    baking: Baking | None = None  # of which the first world is
+    path_files: PathFiles | None = None  # for camera paths; None: Voxtide's own alone
+
+
+def view_worlds(library: Library, start: Start, on_bad: OnBad) -> None:
+    """Open a window and let the user look until it is closed.
+
+    Raises GraphicsError when there is no display or no GL, OpenError or WorldError for the first world.
     """
+    remembering = Remembering(start.memory, start.flags)
+    kept = remembering.memory
     with ExitStack() as open_things:
-        window = open_things.enter_context(open_window(size, f"Voxtide: {name}", GL_VERSION))
+        size = start.size or kept.window or (1280, 720)
+        window = open_things.enter_context(open_window(size, "Voxtide", GL_VERSION))
         ctx = open_current()
-        scene = stream(ctx, source, vram_bytes, ram_bytes, on_bad)
-        open_things.callback(scene.release)
-        extent_m = scene.extent_voxels * scene.voxel_size_m
-        flight = Flight(home, max(_SPEED_PER_EXTENT * extent_m, 0.05))
-        show = Show(ctx, scene, fov_deg, window.size)
+        panel = Panel(ctx, window.size, window.scale, kept.layout)
+        open_things.callback(panel.release)
+        worlds = Worlds(ctx, library, on_bad)
+        session = worlds.first(start.names[0], kept.settings, panel.room(window.size))
+        open_things.callback(lambda: session.scene.release())
+        open_things.callback(lambda: worlds.close(session))
+        if start.baking is not None:
+            worlds.goes_on(session, start.baking)
+        _begin(session, start, worlds, remembering)
+        session.renderer = describe(ctx)
+        session.moving = Mover(ctx)
+        open_things.callback(session.moving.release)
+        show = Show(ctx, window.size)
         open_things.callback(show.release)
-        start = last = titled = time.perf_counter()
-        n_frames = 0
-        while not (now := window.poll()).closed and (seconds is None or last - start < seconds):
-            if glfw.KEY_H in now.pressed:
-                flight = Flight(home, flight.speed_m_s)
-            if glfw.KEY_P in now.pressed:
-                p = flight.pose
-                print(f"--pose={p.x:.3f},{p.y:.3f},{p.z:.3f},{p.yaw:.1f},{p.pitch:.1f}", flush=True)
-            clock = time.perf_counter()
-            flight = step(flight, now, min(clock - last, 0.1))
-            last = clock
-            if show.draw(flight.pose, window.size, now):
-                window.swap()
-                n_frames += 1
-            else:
-                time.sleep(_IDLE_S)
-            if clock - titled > _TITLE_S:
-                window.title(
-                    f"Voxtide: {name}, {n_frames / (clock - titled):.0f} fps, "
-                    f"{show.name}, {flight.speed_m_s:.2g} m/s, {describe(ctx)}"
-                )
-                titled, n_frames = clock, 0
+        open_things.callback(lambda: remembering.end(session, panel.layout(), window.size))
+        run(window, panel, worlds, show, session, remembering, start.seconds)
 
 
-class Show:
-    """What is on the window. While the user moves and drawing is slow, pixels are drawn as blocks."""
+def _begin(session: Session, start: Start, worlds: Worlds, remembering: Remembering) -> None:
+    session.pose = start.pose or session.home
+    session.path = path_desk.Desk(start.path_files or path_desk.OwnFiles())
+    for name in start.names[1:]:
+        (session.worlds if worlds.library.is_world(name) else session.open_next).append(name)
+    session.recent = remembering.memory.recent
+    remembering.show_world(session)
+    for line in remembering.told:
+        session.say(line)
 
-    def __init__(self, ctx: Context, scene: Scene, fov_deg: float, size: tuple[int, int]) -> None:
-        self.scene, self.fov_deg = scene, fov_deg
-        self.name = PASSES[0]
-        self.shadows = False
-        self._block = 1
-        self._drawn: object = None
-        self._is_settled = False
-        self._renderer = Renderer(ctx, size)
 
-    def draw(self, pose: Pose, size: tuple[int, int], now: Input) -> bool:
-        """Draw and show one frame. -> False if the window shows just that already, or cannot be seen."""
-        self.name = next((_PASS_KEYS[k] for k in now.pressed if k in _PASS_KEYS), self.name)
-        self.shadows ^= glfw.KEY_L in now.pressed
-        moving = any(now.move) or any(now.turn)
-        block = self._block if moving else 1
-        wish = pose, size, self.name, self.shadows, block
-        if min(size) == 0 or (wish == self._drawn and self._is_settled):
-            return False
-        start = time.perf_counter()
-        self._renderer.resize(size)
-        pixels = -(-size[0] // block), -(-size[1] // block)
-        scene = self.scene
-        view = look(pose, pixels, self.fov_deg, scene.voxel_size_m, scene.root.corner_voxel)
-        light = light_of(scene.extent_voxels, self.shadows)
-        report = frame.draw_streamed(self._renderer, scene, view, light, self.name)
-        self._is_settled = wish == self._drawn and frame.is_settled(report, scene)
-        self._renderer.present()
-        self._drawn = wish
-        seconds = time.perf_counter() - start
-        if moving and seconds > _SLOW_FRAME_S:
-            self._block = min(self._block * 2, _MAX_BLOCK)
-        elif moving and seconds < _SLOW_FRAME_S / 6:
-            self._block = max(self._block // 2, 1)
-        return True
-
-    def release(self) -> None:
-        self._renderer.release()
+def run(
+    window: Window,
+    panel: Panel,
+    worlds: Worlds,
+    show: Show,
+    session: Session,
+    remembering: Remembering,
+    seconds: float | None,
+) -> None:
+    """The loop."""
+    began = last = titled = time.perf_counter()
+    n_frames = 0
+    while seconds is None or last - began < seconds:
+        polled = window.poll()
+        if polled.closed or session.is_closing:
+            return
+        session.open_next += polled.dropped
+        now = panel.begin(session, window.events, polled, window.size)
+        session.size = panel.picture_size
+        run_pressed(session, now.pressed)
+        if worlds.step(session):
+            remembering.show_world(session)
+        clock = time.perf_counter()
+        if not path_desk.is_busy(session):
+            session.moving.step(session, now, clock - last)
+        path_desk.step(session, clock - last)
+        last = clock
+        drawn = show.draw(session, panel.picture, window.size)
+        session.moving.look_under_cursor(session)
+        drawn |= panel.draw(session, window.size)
+        if drawn:
+            show.present(panel.overlay, window.size)
+            window.swap()
+            show.shown(session, panel.took_ms)
+            n_frames += 1
+        else:
+            time.sleep(_IDLE_S)
+        remembering.keep(session, clock)
+        window.wait_for_display(session.settings.vsync)
+        if clock - titled > _TITLE_S:
+            window.title(
+                f"Voxtide: {session.name}, {n_frames / (clock - titled):.0f} fps, {session.renderer}"
+            )
+            titled, n_frames = clock, 0

@@ -17,7 +17,7 @@ uniform vec3 u_sun;      // unit, towards the sun
 uniform float u_haze;    // per level-0 voxel
 uniform float u_extent;  // level-0 voxels that the depth picture spans
 uniform int u_shadows;
-uniform int u_block;      // a pixel is drawn as a block this wide, while a window is too slow for more
+uniform float u_exposure; // factor on linear light
 
 vec4 voxel_colour(Hit hit) {
     ivec3 chunk = ivec3(hit.slot, hit.slot >> 4, hit.slot >> 8) & (REGION_CHUNKS - 1);
@@ -77,7 +77,7 @@ void main() {
     if (any(greaterThanEqual(pixel, u_size))) return;
     Hit hit = hits[pixel.y * u_size.x + pixel.x];
     vec4 picture = vec4(0.05, 0.05, 0.06, 1.0);
-    if (u_pass == PASS_COLOUR) picture.rgb = to_srgb(colour(pixel, camera_ray(pixel), hit));
+    if (u_pass == PASS_COLOUR) picture.rgb = to_srgb(u_exposure * colour(pixel, camera_ray(pixel), hit));
     else if (u_pass == PASS_STEPS) picture.rgb = heat(min(float(hit_steps(hit)) / 96.0, 1.0));
     else if (u_pass == PASS_UVW || u_pass == PASS_ALBEDO) picture = vec4(0);  // holes are told by alpha
     if (u_pass != PASS_COLOUR && u_pass != PASS_STEPS && is_hit(hit)) {
@@ -85,9 +85,5 @@ void main() {
         if (u_pass == PASS_UVW) picture = vec4(vec3(uvw) / 255.0, 1.0);
         else picture = vec4(u_pass == PASS_ALBEDO ? voxel_colour(hit).rgb : diagnosis(hit), 1.0);
     }
-    ivec2 extent = imageSize(u_picture);
-    for (int i = 0; i < u_block * u_block; i++) {
-        ivec2 at = pixel * u_block + ivec2(i % u_block, i / u_block);
-        if (all(lessThan(at, extent))) imageStore(u_picture, ivec2(at.x, extent.y - 1 - at.y), picture);
-    }  // GL counts rows from below
+    imageStore(u_picture, ivec2(pixel.x, imageSize(u_picture).y - 1 - pixel.y), picture);  // GL counts rows from below
 }

@@ -146,6 +146,11 @@ class Streamer:
             self._loader.want(Wanted(asked, sight, resident, self._coming(), Room(n_room), self._journey))
         return update
 
+    @property
+    def source(self) -> ChunkSource:
+        """What it streams from; any thread may read it."""
+        return self._source
+
     def state_of(self, chunk: int) -> ChunkState:
         """Where one chunk is: for panels and tests."""
         one = np.array([chunk], np.uint64)
@@ -169,6 +174,16 @@ class Streamer:
     def is_idle(self) -> bool:
         """Nothing is under way."""
         return not self._waiting and self._loader.n_under_way == 0
+
+    @property
+    def n_under_way(self) -> int:
+        """Chunks that are being read, or have come and were not taken yet."""
+        return self._loader.n_under_way
+
+    @property
+    def n_waiting(self) -> int:
+        """Chunks that have come and wait for the upload budget."""
+        return sum(arrivals.ids.size for arrivals in self._waiting)
 
     @property
     def busy_s(self) -> float:

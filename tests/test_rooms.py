@@ -17,6 +17,8 @@ ONLY_IN = {  # a module -> where it may be imported: a folder, or one file
     "moderngl": "app/render/",
     "OpenGL": "app/render/",
     "glcontext": "app/render/",
+    "xr": "app/vr/openxr",
+    "imgui_bundle": ("app/panel/", "app/render/overlay.py"),
     "torch": "tools/",
     "av": "tools/film.py",  # its wheel holds GPL parts: one door, and the rest works without
     "websockets": "tools/serve/",  # nothing else talks to a network
@@ -143,6 +145,7 @@ BROKEN = [
     ("tools/a.py", "import moderngl", "only in app/render/"),
     ("app/a.py", "from OpenGL.GL import glFinish", "only in app/render/"),
     ("streamer/a.py", "import torch.nn", "only in tools/"),
+    ("app/viewer.py", "from imgui_bundle import imgui", "only in app/panel/"),
     ("tools/a.py", "import av", "only in tools/film.py"),
     ("app/a.py", "from websockets.sync.client import connect", "only in tools/serve/"),
     ("streamer/a.py", "import zarr", "only in streamer/zarr_"),

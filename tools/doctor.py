@@ -23,6 +23,7 @@ CORE = {
     "numpy": "numpy",
     "pyglm": "pyglm.glm",
     "imgui-bundle": "imgui_bundle",
+    "platformdirs": "platformdirs",
     "zstandard": "zstandard",
     "lz4": "lz4.frame",
     "psutil": "psutil",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import spherical
 from .errors import UserError, shown
 
 _NUMBER = re.compile(r"%(0[1-9])?d")
@@ -42,10 +43,13 @@ def frame_names(out: Path) -> Callable[[int], Path]:
 
 
 @contextmanager
-def open_mp4(out: Path, size: tuple[int, int], fps: float) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
+def open_mp4(
+    out: Path, size: tuple[int, int], fps: float, projection: str = "planar"
+) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
     """Give a function that takes one frame after the other, [height, width, 3 or 4] uint8 sRGB.
 
-    The file appears when all are in. Raises UserError where it cannot be written.
+    The file appears when all are in, and says what kind of frames they are (layout.PROJECTIONS). Raises
+    UserError where it cannot be written.
     """
     try:
         import av
@@ -71,8 +75,9 @@ def open_mp4(out: Path, size: tuple[int, int], fps: float) -> Iterator[Callable[
 
             yield put
             container.mux(stream.encode())
+        spherical.mark(part, projection)
         part.replace(out)
-    except (OSError, av.FFmpegError) as error:
+    except (OSError, ValueError, av.FFmpegError) as error:
         raise UserError(f"{out}: cannot write this film ({error})") from None
     finally:
         part.unlink(missing_ok=True)

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..app import frame, framing
+from ..app import frame, framing, snapshot
 from ..app.camera import IPD_M, Pose, View, look
 from ..app.render.context import describe, open_headless
 from ..app.render.renderer import Renderer, light_of
 from ..app.scene import Scene, load, slots_in, stream
+from ..app.snapshot import Taken
 from ..atlas.address import chunk_of_id, local_of_mask_index
 from ..atlas.chunk import Packed, split
 from ..atlas.layout import CHUNK, MASK_BYTES
@@ -147,11 +148,9 @@ def _voxels_of(
     return np.concatenate(voxels).astype(np.float64), np.concatenate(weights).astype(np.float64)
 
 
-def save_picture(path: Path, rgba: NDArray[np.uint8], with_alpha: bool) -> None:
-    """Write a PNG (or what the suffix says). Raises UserError where it cannot be written."""
-    from PIL import Image
-
+def save_picture(path: Path, rgba: NDArray[np.uint8], with_alpha: bool, taken: Taken | None = None) -> None:
+    """Write a PNG that knows where it was taken, or what the suffix says. Raises UserError."""
     try:
-        Image.fromarray(np.ascontiguousarray(rgba if with_alpha else rgba[..., :3])).save(path)
+        snapshot.save(path, rgba if with_alpha else rgba[..., :3], taken)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot write this picture ({error})") from None

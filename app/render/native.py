@@ -15,6 +15,11 @@ GL_SYNC_GPU_COMMANDS_COMPLETE = 0x9117
 GL_SYNC_FLUSH_COMMANDS_BIT = 0x00000001
 GL_ALREADY_SIGNALED = 0x911A
 GL_CONDITION_SATISFIED = 0x911C
+GL_COLOR_BUFFER_BIT = 0x00004000
+GL_NEAREST, GL_LINEAR = 0x2600, 0x2601
+GL_READ_FRAMEBUFFER, GL_DRAW_FRAMEBUFFER = 0x8CA8, 0x8CA9
+
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1, pixels from below
 
 
 class Fences:
@@ -48,11 +53,23 @@ class Native:
     def __init__(self) -> None:
         self._dispatch = _function("glDispatchCompute", None, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint)
         self.finish = _function("glFinish", None)
+        self._blit = _function("glBlitFramebuffer", None, *[ctypes.c_int] * 8, ctypes.c_uint, ctypes.c_uint)
+        self._bind_framebuffer = _function("glBindFramebuffer", None, ctypes.c_uint, ctypes.c_uint)
 
     def run(self, program: moderngl.ComputeShader, x: int, y: int = 1, z: int = 1) -> None:
         """Dispatch so many groups of a program."""
         program.run(0, 0, 0)  # makes it current
         self._dispatch(x, y, z)
+
+    def blit(self, source: int, of: Box, target: int, to: Box, smooth: bool) -> None:
+        """Copy a part of one framebuffer's colours into a part of another, whatever their sizes.
+
+        moderngl's own copy knows neither parts nor sizes. The target stays bound, as after `use`.
+        """
+        self._bind_framebuffer(GL_READ_FRAMEBUFFER, source)
+        self._bind_framebuffer(GL_DRAW_FRAMEBUFFER, target)
+        self._blit(*of, *to, GL_COLOR_BUFFER_BIT, GL_LINEAR if smooth else GL_NEAREST)
+        self._bind_framebuffer(GL_READ_FRAMEBUFFER, target)
 
 
 def _function(name: str, result: object, *arguments: object) -> Callable[..., int]:

@@ -29,12 +29,14 @@ class Light:
     haze_per_voxel extinction per level-0 voxel of distance
     extent_voxels  what the depth picture spans
     shadows        march a second ray to the sun from every hit
+    exposure       factor on the light of the colour pass
     """
 
     haze_per_voxel: float
     extent_voxels: float
     shadows: bool = True
     sun: tuple[float, float, float] = (0.42, -0.55, 0.72)
+    exposure: float = 1.0
 
 
 def light_of(extent_voxels: float, shadows: bool = True) -> Light:
@@ -46,7 +48,7 @@ def light_of(extent_voxels: float, shadows: bool = True) -> Light:
 class Renderer:
     """Draws a Pool from a View into a picture of a fixed size.
 
-    A view may be smaller than the picture by a whole factor: its pixels are then drawn as blocks.
+    A view may be smaller than the picture: it lies in the picture's upper left, and `present` enlarges it.
     """
 
     def __init__(self, ctx: moderngl.Context, size: tuple[int, int]) -> None:
@@ -62,6 +64,16 @@ class Renderer:
         self._hits = self.ctx.buffer(reserve=width * height * layout.HIT.itemsize)
         self._picture = self.ctx.texture(self.size, 4)
         self._framebuffer = self.ctx.framebuffer([self._picture])
+
+    @property
+    def picture(self) -> moderngl.Texture:
+        """What was shaded last, row 0 below."""
+        return self._picture
+
+    @property
+    def framebuffer(self) -> moderngl.Framebuffer:
+        """The picture, to be copied elsewhere."""
+        return self._framebuffer
 
     def resize(self, size: tuple[int, int]) -> None:
         """Change the picture's size; what it showed is gone."""
@@ -93,12 +105,12 @@ class Renderer:
             self._shade,
             **asdict(view),
             **pool.uniforms(),
-            block=-(-self.size[1] // view.size[1]),
             corner=tuple(int(v) for v in pool.root.corner_voxel),
             sun=tuple(np.array(light.sun) / np.linalg.norm(light.sun)),
             haze=light.haze_per_voxel,
             extent=light.extent_voxels,
             shadows=int(light.shadows),
+            exposure=light.exposure,
             **{"pass": layout.PASSES.index(name)},
         )
         self._run(self._shade, view)
@@ -115,9 +127,30 @@ class Renderer:
         self._native.finish()  # moderngl's read would keep other threads from running while it waits
         return np.frombuffer(self._picture.read(), np.uint8).reshape(height, width, 4)[::-1]
 
-    def present(self) -> None:
-        """Blit the picture to the window whose context is current; wait until it is there."""
-        self.ctx.copy_framebuffer(self.ctx.screen, self._framebuffer)
+    def present(self, view_size: tuple[int, int], corner: tuple[int, int], size: tuple[int, int]) -> None:
+        """Blit what a view of `view_size` drew to the window whose context is current.
+
+        corner, size  where in the window, pixels, the lower left first
+        """
+        width, height = view_size
+        top = self.size[1]
+        x, y = corner
+        self.ctx.screen.use()
+        self._native.blit(
+            self._framebuffer.glo,
+            (0, top - height, width, top),
+            self.ctx.screen.glo,
+            (x, y, x + size[0], y + size[1]),
+            smooth=view_size != size,
+        )
+
+    def darken(self) -> None:
+        """Fill the window whose context is current with a quiet grey."""
+        self.ctx.screen.use()
+        self.ctx.screen.clear(0.07, 0.07, 0.08)
+
+    def finish(self) -> None:
+        """Wait until all of it is drawn; other threads run meanwhile."""
         self._native.finish()
 
     def _bind(self, pool: Pool) -> None:

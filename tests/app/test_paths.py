@@ -28,15 +28,39 @@ def paths(draw):
     return CameraPath(tuple(keys), draw(st.floats(0.1, 1000)), loop)
 
 
+@st.composite
+def foreign_paths(draw):
+    """Of any kind: with rolls, at one speed, with another program's lens."""
+    path = draw(paths())
+    rolls = draw(st.lists(angles, min_size=len(path.keys), max_size=len(path.keys)))
+    if path.loop:
+        rolls[-1] = rolls[0]
+    lens = draw(st.none() | st.tuples(*[st.floats(1, 1e4)] * 4))
+    keys = [
+        replace(k, pose=replace(k.pose, roll=r), lens=lens) for k, r in zip(path.keys, rolls, strict=True)
+    ]
+    size = draw(st.none() | st.tuples(st.integers(1, 8192), st.integers(1, 8192)))
+    return replace(path, keys=tuple(keys), pace=draw(st.sampled_from(["keys", "even"])), size=size)
+
+
 def turned(a, b):
     """Degrees from one yaw to another, the short way."""
     return (b - a + 180) % 360 - 180
 
 
-@given(paths())
+@given(foreign_paths())
 @settings(max_examples=60, deadline=None)
 def test_a_file_gives_the_same_path_back(path):
     assert path_file.parse(path_file.text(path)) == path
+
+
+def test_a_file_of_version_1_is_still_read():
+    found = GOOD | {"version": 1}
+    del found["conventions"], found["pace"]
+    assert path_file.parse(json.dumps(found)) == moves.turn(Pose(0, 0, 0, 0, 0), 180, 2.0)
+    keys = [GOOD["keys"][0] | {"pose": [0, 0, 0, 0, 0, 1]}, *GOOD["keys"][1:]]
+    with pytest.raises(ValueError, match="key 0"):
+        path_file.parse(json.dumps(found | {"keys": keys}))
 
 
 def test_a_file_on_disk_does_too(tmp_path):
@@ -103,7 +127,7 @@ def test_replays_are_the_same_and_count_both_ends():
     assert len(frames) == path.n_frames == 61
     assert len(list(path.poses(10))) == 21
     np.testing.assert_allclose([k.pose.y for k in frames], 2 + 5 * np.arange(61) / 30)
-    assert {(round(k.pose.x, 12), *astuple(k.pose)[2:]) for k in frames} == {(1, 3, 90, -10)}
+    assert {(round(k.pose.x, 12), *astuple(k.pose)[2:]) for k in frames} == {(1, 3, 90, -10, 0)}
 
 
 def test_an_orbit_keeps_its_distance_and_its_eye_on_the_middle():
@@ -129,9 +153,18 @@ def key_changed(**changes):
 WRONG = [
     ([], "a path is"),
     (changed(format="gpx"), "voxtide-path"),
-    (changed(version=2), "version"),
+    (changed(version=3), "version"),
     (changed(speed=1), "exactly"),
     ({k: v for k, v in GOOD.items() if k != "fps"}, "exactly"),
+    (changed(pace="fast"), "pace"),
+    (changed(pace=[]), "pace"),
+    (changed(size=[1.5, 2]), "size"),
+    (changed(size=[0, 2]), "sides"),
+    (changed(conventions=None) | {"more": 1}, "exactly"),
+    (key_changed(lens=[1, 2, 3]), "lens"),
+    (key_changed(lens=[1, 2, 3, "4"]), "lens"),
+    (key_changed(lens=[1, 2, 3, math.inf]), "lens"),
+    (key_changed(pose=[0, 0, 0, 0, 0, 0, 0]), "pose"),
     (changed(fps=0), "fps"),
     (changed(fps="30"), "fps"),
     (changed(fps=True), "fps"),

@@ -3,9 +3,13 @@
 import argparse
 import math
 import re
+from dataclasses import dataclass
+from pathlib import Path
 
+from ...app import snapshot
 from ...app.camera import Pose
 from ...app.paths import MAX_FPS
+from ...app.snapshot import Taken
 
 Triple = tuple[float, float, float]
 
@@ -35,7 +39,29 @@ def size(text: str) -> tuple[int, int]:
 
 
 def pose(text: str) -> Pose:
-    return Pose(*numbers(text, 5, "a pose like 1.5,-2,1.7,90,-10 (x,y,z metres, yaw,pitch degrees)"))
+    what = "a pose like 1.5,-2,1.7,90,-10 (x,y,z metres, yaw,pitch degrees, and perhaps roll)"
+    return Pose(*numbers(text, 6 if text.count(",") == 5 else 5, what))
+
+
+@dataclass(frozen=True, slots=True)
+class Viewpoint:
+    """A pose that was typed, or that of a picture, which also says how it was taken."""
+
+    pose: Pose
+    taken: Taken | None = None
+    size: tuple[int, int] | None = None
+
+
+def viewpoint(text: str) -> Viewpoint:
+    if not text.lower().endswith(".png"):
+        return Viewpoint(pose(text))
+    try:
+        taken, size = snapshot.read(Path(text))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from None
+    return Viewpoint(taken.pose, taken, size)
 
 
 def quad(text: str) -> tuple[float, ...]:

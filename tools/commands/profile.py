@@ -28,7 +28,7 @@ DEFAULT_SPEED_M_S, DEFAULT_S = 1.5, 10.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     measuring.add_arguments(parser)
     course = parser.add_mutually_exclusive_group()
-    course.add_argument("--path", type=Path, metavar="PATH.json", help="replay a camera path")
+    course.add_argument("--path", type=Path, metavar="PATH", help="replay a camera path")
     course.add_argument("--walk", type=arguments.positive, metavar="M/S", help="walk at this speed")
     parser.add_argument("--seconds", type=arguments.positive, metavar="S", help="how long to walk (10)")
     parser.add_argument("--plot", type=Path, metavar="OUT.png", help="draw the run: times, chunks, memory")
@@ -59,11 +59,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _course(args: argparse.Namespace, opened: "Opened", setup: "Setup") -> "CameraPath":
+    from .. import paths
     from ..measure import places
-    from .render import read_path
 
     if args.path:
-        return read_path(args.path)
+        return paths.load(args.path)
     speed, seconds = args.walk or DEFAULT_SPEED_M_S, args.seconds or DEFAULT_S
     measuring.check_length(seconds, args.fps)
     try:

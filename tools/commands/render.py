@@ -5,38 +5,44 @@ counter-clockwise seen from above, pitch grows upwards. The passes depth (float3
 inf for sky) and uvw (uint8 RGBA: the voxel's bytes, alpha 0 for sky) may also be written as .npy.
 
 The projection 360 is equirectangular: every direction, the yaw in the middle column, straight up in row 0;
-it is level whatever the pitch. stereo is two eyes with parallel axes, side by side.
+it is level whatever the pitch. stereo is two eyes with parallel axes, side by side. cube is the six faces of
+a cube map in a row, level too: right, left, up, down, ahead, back, which is the order +x -x +y -y +z -z of
+engines whose y is up and whose z is ahead (Unity, Godot and three.js cut such a strip up by themselves).
 
---path draws every frame of a camera path (JSON; app/path_file.py has the format), with the path's own fov.
-OUT is then a folder, a pattern such as walk_%05d.png, or an .mp4 (which needs PyAV). An .mp4 does not say
-that its frames are 360 or stereo: tell the player.
+--path draws every frame of a camera path with the path's own fov: Voxtide's, nerfstudio's camera path or
+Lyra's trajectory.npz, told by what is in the file (docs/paths.md). OUT is then a folder, a pattern such as
+walk_%05d.png, or an .mp4 (which needs PyAV). Each frame waits until nothing is missing, however slow the
+disk is. A 360 or stereo .mp4 says so in its metadata.
+
+A .png says where it was taken: --pose OTHER.png stands there again, with its fov, projection and size.
 """
 
 import argparse
 import json
+import sys
 import time
 from contextlib import ExitStack
-from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 
 from ...app import frame, path_file
 from ...app.camera import IPD_M, Pose
-from ...app.paths import CameraPath
+from ...app.paths import DEFAULT_FOV_DEG
+from ...app.snapshot import Taken
 from ...atlas.layout import PASSES
 from ...streamer.chunk_source import ChunkSource
-from .. import film, progress
-from ..errors import UserError, shown
+from .. import film, paths, progress
+from ..errors import UserError
 from ..opening import open_chunks
 from ..shot import Shot, Studio, framed_pose, save_picture, studio
-from . import arguments
+from . import arguments, recording
 from .reporting import BadChunks
 
 ARRAY_PASSES = ("depth", "uvw")
-PROJECTIONS = {"planar": "planar", "stereo": "stereo", "360": "equirect"}  # as typed -> layout.PROJECTIONS
-DEFAULT_SIZES = {"planar": (1280, 720), "stereo": (2560, 720), "equirect": (2048, 1024)}
-How = tuple[str, float, bool, str, float]  # what Studio.shoot takes after the pose and the field of view
+# As typed -> layout.PROJECTIONS.
+PROJECTIONS = {"planar": "planar", "stereo": "stereo", "360": "equirect", "cube": "cube"}
+DEFAULT_SIZES = {"planar": (1280, 720), "stereo": (2560, 720), "equirect": (2048, 1024), "cube": (3072, 512)}
 FRAMED_360_DEG = 90.0  # a panorama's own height would frame from inside the middle of the world
 
 
@@ -46,29 +52,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--pose",
-        type=arguments.pose,
+        type=arguments.viewpoint,
         metavar="X,Y,Z,YAW,PITCH",
-        help="metres and degrees, as --pose=-1,2,...",
+        help="metres and degrees, as --pose=-1,2,...; or a .png that Voxtide made",
     )
     where.add_argument(
         "--orbit", type=arguments.fraction, metavar="I/N", help="picture I of N around the world, I from 0"
     )
-    where.add_argument("--path", type=Path, metavar="PATH.json", help="draw each frame of a camera path")
+    where.add_argument(
+        "--path", type=Path, metavar="PATH", help="draw each frame of a camera path (.json, .npz)"
+    )
     parser.add_argument(
         "--size",
         type=arguments.size,
         metavar="WxH",
-        help="pixels of the whole picture (default 1280x720; stereo 2560x720, two such; 360 2048x1024)",
+        help="pixels of the whole picture (default 1280x720; stereo 2560x720, two such; 360 2048x1024; "
+        "cube 3072x512)",
     )
     parser.add_argument(
-        "--projection", choices=tuple(PROJECTIONS), default="planar", help="what kind of camera"
+        "--projection", choices=tuple(PROJECTIONS), help="what kind of camera (default planar)"
     )
     parser.add_argument(
         "--fov",
         type=arguments.angle,
-        default=50.0,
         metavar="DEG",
-        help="vertical field of view (default 50); ignored by 360, which sees everything",
+        help="vertical field of view (default 50); ignored by 360 and cube, which see everything",
     )
     parser.add_argument(
         "--ipd",
@@ -98,24 +106,30 @@ def run(args: argparse.Namespace) -> int:
         )
     if not args.out.parent.is_dir():
         raise UserError(f"{args.out.parent}: no such folder to write to")
-    projection = PROJECTIONS[args.projection]
-    size = args.size or DEFAULT_SIZES[projection]
+    again = args.pose.taken if args.pose else None
+    args.fov = args.fov or (again.fov_deg if again else DEFAULT_FOV_DEG)
+    projection = PROJECTIONS[args.projection] if args.projection else again.projection if again else "planar"
+    size = args.size or (args.pose and args.pose.size) or DEFAULT_SIZES[projection]
     how = args.name, args.quality, not args.no_shadows, projection, args.ipd
-    return _film(args, size, how) if args.path else _picture(args, size, projection, how)
+    return (_film if args.path else _picture)(args, size, projection, how)
 
 
-def _picture(args: argparse.Namespace, size: tuple[int, int], projection: str, how: How) -> int:
+def _picture(args: argparse.Namespace, size: tuple[int, int], projection: str, how: recording.How) -> int:
     bad = BadChunks()
     world = open_chunks(args.world)
     with studio(world, size, args.vram, bad, args.ram) as place:
-        pose = args.pose or _framed(world, size, projection, args)
+        pose = args.pose.pose if args.pose else _framed(world, size, projection, args)
         shot = place.shoot(pose, args.fov, *how)
         n_resident = place.scene.n_resident
-        _write(args.out, args.name, shot, place)
+        _write(args.out, args.name, shot, place, Taken(pose, args.fov, projection))
+    if not (shot.report.is_settled or bad.n):
+        print(
+            f"voxtide: {args.out} is coarser than it should be: {recording.why(args.vram)}", file=sys.stderr
+        )
     hit_fraction = float(frame.is_hit(shot.hits).mean())
     march_ms = shot.report.march_ms
     facts = {
-        "pose": [round(v, 6) for v in astuple(pose)],
+        "pose": [round(v, 6) for v in path_file.numbers(pose)],
         "size": list(size),
         "hit_fraction": hit_fraction,
         "unresolved_pixels": shot.report.feedback.n_unresolved,
@@ -129,30 +143,31 @@ def _picture(args: argparse.Namespace, size: tuple[int, int], projection: str, h
         print(
             f"{args.out}: {hit_fraction:.0%} of {shot.hits.size:,} rays hit, march {march_ms:.1f} ms; "
             f"--pose={pose.x:.3f},{pose.y:.3f},{pose.z:.3f},{pose.yaw:.1f},{pose.pitch:.1f}"
+            + (f",{pose.roll:.1f}" if pose.roll else "")
         )
     return bad.exit_code()
 
 
-def _film(args: argparse.Namespace, size: tuple[int, int], how: How) -> int:
+def _film(args: argparse.Namespace, size: tuple[int, int], projection: str, how: recording.How) -> int:
     """Draw every frame of a path."""
     started = time.perf_counter()
-    path = read_path(args.path)
+    path = paths.load(args.path)
     bad = BadChunks()
     world = open_chunks(args.world)
     n_unresolved = 0
     is_video = args.out.suffix.lower() == ".mp4"
     with ExitStack() as open_things:
         name_of = None if is_video else film.frame_names(args.out)
-        add = open_things.enter_context(film.open_mp4(args.out, size, path.fps)) if is_video else None
+        mp4 = film.open_mp4(args.out, size, path.fps, projection)
+        add = open_things.enter_context(mp4) if is_video else None
         place = open_things.enter_context(studio(world, size, args.vram, bad, args.ram))
         show = open_things.enter_context(progress.shown(silent=args.json))
-        for i, key in enumerate(path.poses()):
-            shot = place.shoot(key.pose, key.fov_deg, *how)
+        for i, (key, shot) in enumerate(recording.shots(place, path, how, args.vram, bad)):
             n_unresolved += shot.report.feedback.n_unresolved
             if add:
                 add(shot.picture)
             if name_of:
-                _write(name_of(i), args.name, shot, place)
+                _write(name_of(i), args.name, shot, place, Taken(key.pose, key.fov_deg, projection))
             show("frames", i + 1, path.n_frames)
     facts = {
         "frames": path.n_frames,
@@ -168,31 +183,21 @@ def _film(args: argparse.Namespace, size: tuple[int, int], how: How) -> int:
     return bad.exit_code()
 
 
-def read_path(file: Path) -> CameraPath:
-    """A path file. Raises UserError."""
-    try:
-        return path_file.load(file)
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise UserError(f"{file}: {shown(error)}") from None
-
-
 def _framed(world: ChunkSource, size: tuple[int, int], projection: str, args: argparse.Namespace) -> Pose:
     """Where to stand when no pose is given: so that each eye sees the world."""
     turn = args.orbit[0] / args.orbit[1] if args.orbit else 0.0
     width, height = size
-    if projection == "equirect":
+    if projection in ("equirect", "cube"):
         return framed_pose(world, (height, height), FRAMED_360_DEG, turn)
     return framed_pose(
         world, (max(width // 2, 1) if projection == "stereo" else width, height), args.fov, turn
     )
 
 
-def _write(out: Path, name: str, shot: Shot, place: Studio) -> None:
+def _write(out: Path, name: str, shot: Shot, place: Studio, taken: Taken) -> None:
     """Write the picture, or the pass as an array. Raises UserError."""
     if out.suffix != ".npy":
-        save_picture(out, shot.picture, with_alpha=name in ("uvw", "albedo"))
+        save_picture(out, shot.picture, with_alpha=name in ("uvw", "albedo"), taken=taken)
         return
     scene = place.scene
     array = (

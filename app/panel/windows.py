@@ -1,0 +1,27 @@
+"""The windows of the panel: a title, a function that draws what is in it, and where it lies at first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ..session import Session
+from . import looks, path, preferences, streaming, voxel, world
+
+
+@dataclass(frozen=True, slots=True)
+class PanelWindow:
+    """draw is called between imgui's begin and end; it may only change the session."""
+
+    title: str
+    draw: Callable[[Session], None]
+    place: Literal["upper", "lower"]  # half of the column at the right
+
+
+WINDOWS: tuple[PanelWindow, ...] = (
+    PanelWindow("View", looks.draw, "upper"),
+    PanelWindow("World", world.draw, "upper"),
+    PanelWindow("Settings", preferences.draw, "upper"),
+    PanelWindow("Path", path.draw, "upper"),
+    PanelWindow("Streaming", streaming.draw, "lower"),
+    PanelWindow("Voxel", voxel.draw, "lower"),
+)
