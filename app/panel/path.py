@@ -128,7 +128,7 @@ def _timing(session: Session, desk: Desk) -> None:
         if seconds is not None:
             path_desk.edit(session, lambda d: path_edit.stretch(d, seconds), "stretch")
     says = "Of what is recorded, and of files that hold frames."
-    fps = _number("Frames a second", path.fps, 0.1, 1.0, MAX_FPS, "%.3g", says)
+    fps = _number("Frame rate", path.fps, 0.1, 1.0, MAX_FPS, "%.3g", says)
     if fps is not None:
         path_desk.edit(session, lambda d: replace(d, fps=fps), "fps")
     changed, loop = imgui.checkbox("Loop", desk.draft.loop)
