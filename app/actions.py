@@ -7,6 +7,7 @@ import glfw
 
 from ..atlas.layout import PASSES
 from . import path_desk
+from .moving_keys import MOVING_KEYS
 from .session import Session
 
 
@@ -75,7 +76,7 @@ HELD: tuple[tuple[str, str], ...] = (
 )
 
 # One line per room that brings shortcuts: a key may stand once.
-ACTIONS: tuple[Action, ...] = (*VIEW_ACTIONS,)
+ACTIONS: tuple[Action, ...] = (*VIEW_ACTIONS, *(Action(*row) for row in MOVING_KEYS))
 
 
 def run_pressed(session: Session, pressed: Iterable[tuple[int, int]]) -> None:

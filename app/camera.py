@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyglm import glm
 
-from ..atlas.layout import PROJECTIONS
+from ..atlas.layout import CUBE_FACES, PROJECTIONS
 
 # A position is snapped to this fraction of a voxel, so that a world and its copy moved by whole
 # chunks give the same float32 rays although their float64 metres were rounded differently.
@@ -67,7 +67,7 @@ class View:
     right_eye_frac: tuple[float, float, float]
     right: tuple[float, float, float]
     up: tuple[float, float, float]
-    forward: tuple[float, float, float]
+    forward: tuple[float, float, float]  # to the middle of the picture; of unit length but for `through`
     cone: float  # pixel width at distance 1, times the quality factor
     level_min: int = 0
     # Where the root grid lies in the world. No ray depends on it, so two views are equal without.
@@ -84,18 +84,27 @@ class View:
     def planes(self) -> NDArray[np.float64]:
         """[P, 3] float64: unit normals of the sides of what one eye sees, into it, each through the eye.
 
-        Left, right, bottom, top; a direction d is in the picture where all d @ n >= 0. None for equirect.
+        Left, right, bottom, top; a direction d is in the picture where all d @ n >= 0. None where every
+        direction is.
         """
-        if PROJECTIONS[self.projection] == "equirect":
+        if self.is_all_around:
             return np.zeros((0, 3))
-        right, up, forward = np.array(self.right), np.array(self.up), np.array(self.forward)
-        # d = forward + x right + y up is seen for |x|, |y| <= 1, and right and up are not of unit length.
-        right, up = right / (right @ right), up / (up @ up)
-        normals: NDArray[np.float64] = np.stack(
-            [forward + right, forward - right, forward + up, forward - up]
-        )
+        # d = forward + x right + y up is seen for |x|, |y| <= 1: these measure x, y and the depth of any d.
+        right, up, depth = np.linalg.inv(np.array([self.right, self.up, self.forward]).T)
+        normals: NDArray[np.float64] = np.stack([depth + right, depth - right, depth + up, depth - up])
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
         return normals
+
+    @property
+    def axis(self) -> NDArray[np.float64]:
+        """[3] float64 unit: along it lies the depth of a flat picture, whose middle may be elsewhere."""
+        axis: NDArray[np.float64] = np.cross(np.array(self.up), np.array(self.right))
+        return axis / np.linalg.norm(axis)
+
+    @property
+    def is_all_around(self) -> bool:
+        """Whether every direction is in the picture."""
+        return PROJECTIONS[self.projection] in ("equirect", "cube")
 
 
 def look(
@@ -114,27 +123,34 @@ def look(
     quality     widest voxel that may be drawn, in pixels: 1 is pixel-exact, 2 is coarser and faster
     projection  of layout.PROJECTIONS. planar: one eye, a flat picture. stereo: two of these side by side,
                 left eye left. equirect: all directions, columns are longitude (the pose's yaw in the middle),
-                rows are latitude (straight up in row 0). It is level: pitch and roll do not count
+                rows are latitude (straight up in row 0). cube: the six faces of a cube map in a row, as
+                engines take them: right, left, up, down, ahead, back (+x -x +y -y +z -z where y is up and z
+                ahead), each 90 degrees and as seen after turning there. Both are level: pitch and roll do not
+                count
     ipd_m       stereo: distance of the eyes, whose axes are parallel
-    Raises ValueError for an eye farther than MAX_EYE_VOXELS from the world, or a stereo picture of odd width.
+    Raises ValueError for an eye farther than MAX_EYE_VOXELS from the world, a stereo picture of odd width, or
+    a cube that is not six squares wide.
     """
     stereo = projection == "stereo"
     if stereo and size[0] % 2:
         raise ValueError(f"a stereo picture has two halves: {size[0]} pixels of width are odd")
-    if projection == "equirect":
-        pose = replace(
-            pose, pitch=0.0, roll=0.0
-        )  # who looks at a panorama turns it; its horizon is to be level
+    cube = projection == "cube"
+    if cube and size[0] != CUBE_FACES * size[1]:
+        raise ValueError(
+            f"the six faces of a cube are square: {size[0]}x{size[1]} should be {6 * size[1]} wide"
+        )
+    if projection in ("equirect", "cube"):
+        pose = replace(pose, pitch=0.0, roll=0.0)  # who looks at a panorama turns it; its horizon is level
         # A pixel is pi / height tall everywhere. At the poles it is narrower than tall; shrinking the cone
         # there would bring the finest chunks in for the smallest solid angles, and only to be sharp sideways.
-        half_width, half_height, pixel = 1.0, 1.0, math.pi / size[1]
+        half_width, half_height, pixel = 1.0, 1.0, (2.0 if cube else math.pi) / size[1]
     else:
         half_height = math.tan(math.radians(fov_deg) / 2)
         half_width = half_height * (size[0] // 2 if stereo else size[0]) / size[1]
         pixel = 2 * half_height / size[1]
     left, right = eye_poses(pose, ipd_m) if stereo else (pose, pose)
-    eye, eye_frac = _eye(left, voxel_size_m, corner_voxel)
-    right_eye, right_eye_frac = _eye(right, voxel_size_m, corner_voxel)
+    eye, eye_frac = _eye((left.x, left.y, left.z), voxel_size_m, corner_voxel)
+    right_eye, right_eye_frac = _eye((right.x, right.y, right.z), voxel_size_m, corner_voxel)
     return View(
         size=size,
         projection=PROJECTIONS.index(projection),
@@ -150,6 +166,42 @@ def look(
     )
 
 
+def through(
+    at: tuple[float, float, float],
+    axes: NDArray[np.float64],
+    tangents: tuple[float, float, float, float],
+    size: tuple[int, int],
+    voxel_size_m: float,
+    corner_voxel: NDArray[np.int64],
+    quality: float = 1.0,
+) -> View:
+    """What is seen through a frustum that need not be upright or even: an eye of a headset.
+
+    at        of the eye, metres
+    axes      [3, 3] float64, rows: unit vectors to the right, up and ahead
+    tangents  left, right, bottom, top of the picture at distance 1: left and bottom are usually negative
+    Raises ValueError for an eye farther than MAX_EYE_VOXELS from the world, or a picture without area.
+    """
+    left, right, bottom, top = tangents
+    if not (left < right and bottom < top):
+        raise ValueError(f"a field of view from {left} to {right} and from {bottom} to {top}")
+    to_right, to_top, ahead = axes
+    eye, eye_frac = _eye(at, voxel_size_m, corner_voxel)
+    return View(
+        size=size,
+        projection=PROJECTIONS.index("planar"),
+        eye=eye,
+        eye_frac=eye_frac,
+        right_eye=eye,
+        right_eye_frac=eye_frac,
+        right=_triple(to_right * (right - left) / 2),
+        up=_triple(to_top * (top - bottom) / 2),
+        forward=_triple(ahead + to_right * (left + right) / 2 + to_top * (bottom + top) / 2),
+        cone=max((right - left) / size[0], (top - bottom) / size[1]) * quality,
+        corner_voxel=_triple_int(corner_voxel),
+    )
+
+
 def eye_poses(pose: Pose, ipd_m: float) -> tuple[Pose, Pose]:
     """The left and the right eye of a head at `pose`, looking the same way."""
     way = pose.right * (ipd_m / 2)
@@ -158,10 +210,10 @@ def eye_poses(pose: Pose, ipd_m: float) -> tuple[Pose, Pose]:
 
 
 def _eye(
-    pose: Pose, voxel_size_m: float, corner_voxel: NDArray[np.int64]
+    at: tuple[float, float, float], voxel_size_m: float, corner_voxel: NDArray[np.int64]
 ) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
     """-> (voxel from the root grid's corner, fraction of it). Raises ValueError if too far away."""
-    position = np.round(np.array([pose.x, pose.y, pose.z]) / voxel_size_m * _SNAP) / _SNAP
+    position = np.round(np.array(at) / voxel_size_m * _SNAP) / _SNAP
     voxel = np.floor(position)
     eye = voxel.astype(np.int64) - corner_voxel
     if np.abs(eye).max() > MAX_EYE_VOXELS:

@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass, field
 
 REST_S = 0.08  # after the last movement, all pixels again: a hand that only pauses is not made to wait twice
-_GAIN = 0.35  # of the error in the logarithm of time, per frame
-_MOST = 1.6  # a frame's time changes the number of pixels by at most this factor
+_NEAR = 1.4  # a frame whose time is within this factor of the wish: little steps, and of three the middle one
+_GAIN = 0.35  # of the error in the logarithm of time, per frame that is near
+_MOST = 12.0  # one frame changes the number of pixels by at most this factor
 
 
 @dataclass(slots=True)
@@ -32,11 +33,6 @@ class Resolution:
         self.area = min(max(self.area, lowest**2), highest**2)
         return math.sqrt(self.area)
 
-    @property
-    def is_moving(self) -> bool:
-        """As `begin` said last."""
-        return self._moved > -math.inf and self._last is not None
-
     def rests(self, now: float) -> bool:
         """Whether the view has stood still for so long that all pixels are due."""
         return now - self._moved > REST_S
@@ -48,8 +44,15 @@ class Resolution:
             return
         if self._last is not None:
             self._late = [*self._late[-2:], now - self._last]
-            # The middle one of three: a single frame that the system delayed says nothing about pixels.
-            took = sorted(self._late)[len(self._late) // 2]
-            wish = (1 / target_fps / max(took, 1e-4)) ** _GAIN
-            self.area = min(max(self.area * min(max(wish, 1 / _MOST), _MOST), 1e-4), 1.0)
+            self._follow(1 / target_fps)
         self._last = now
+
+    def _follow(self, wish_s: float) -> None:
+        took = sorted(self._late)[(len(self._late) - 1) // 2]  # one frame that was delayed says nothing
+        error = wish_s / max(took, 1e-4)
+        if 1 / _NEAR < error < _NEAR:
+            factor = error**_GAIN
+        else:  # far off: there at once, and those times say nothing of what comes
+            factor = min(max(error, 1 / _MOST), _MOST)
+            self._late.clear()
+        self.area = min(max(self.area * factor, 1e-4), 1.0)

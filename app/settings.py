@@ -103,10 +103,10 @@ def as_markdown() -> str:
         "# Settings of the viewer",
         "",
         "This page is printed by `app/settings.py`; a test says when it is not current. Each setting is a",
-        "flag of `voxtide view`, a widget in the panel's window *Settings*, and a value in `viewer.json` in the",
-        "folder that your system has for settings (on Linux `~/.config/voxtide`). A flag counts for one start",
-        "and is not stored. `--safe-mode` starts with the defaults below and the panel as made, and stores",
-        "nothing.",
+        "flag of `voxtide view`, a widget in the panel's window *Settings*, and a value in `viewer.json` in",
+        "the folder that your system has for settings (on Linux `~/.config/voxtide`). A flag counts for one",
+        "start and is not stored. `--safe-mode` starts with the defaults below and the panel as made, and",
+        "stores nothing.",
         "A value that is stored but cannot be is left out with a line that says so.",
     ]
     for group in GROUPS:

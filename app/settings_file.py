@@ -58,7 +58,8 @@ def load(path: Path) -> tuple[Memory, list[str]]:
     if data.get("version") != VERSION:
         return Memory(), [f"{path}: version {data.get('version')!r} is not {VERSION}; the defaults are used"]
     settings, told = _settings(data.get("settings"))
-    layout, window = data.get("layout"), data.get("window") or ()
+    layout: Any = data.get("layout")
+    window: Any = data.get("window")
     recent = data.get("recent")
     return Memory(
         settings,

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 from . import frame
-from .camera import look
+from .camera import CUBE_FACES, look
 from .panel.over import Box
 from .render.context import Context
 from .render.overlay import Overlay
@@ -85,6 +85,8 @@ class Show:
         if min(window) < 1:
             return
         self._renderer.resize(window)
+        if self._shown_size[1] != window[1]:  # something of the window is neither picture nor panel
+            self._renderer.darken()
         self._renderer.present(self._view_size, self._corner, self._shown_size)
         overlay.compose()
         self._renderer.finish()
@@ -118,8 +120,10 @@ class Show:
 
 
 def scaled_size(size: tuple[int, int], scale: float, projection: str) -> tuple[int, int]:
-    """How many pixels to draw for a picture of `size`: even where two eyes share the width."""
+    """How many pixels to draw for a picture of `size`: as the projection wants it."""
     width, height = (min(max(round(side * scale), min(_LEAST, side)), side) for side in size)
+    if projection == "cube":
+        return CUBE_FACES * (width // CUBE_FACES), width // CUBE_FACES
     return (max(width // 2 * 2, 2), height) if projection == "stereo" else (width, height)
 
 

@@ -10,15 +10,15 @@ from ..streamer.chunk_source import OnBad
 from . import path_desk
 from .actions import run_pressed
 from .camera import Pose
-from .fly import Flight, step
 from .library import Baking, Library
+from .mover import Mover
 from .panel.panel import Panel
 from .path_desk import PathFiles
 from .remembering import Remembering
 from .render.context import GL_VERSION, describe, open_current
 from .session import Session
 from .show import Show
-from .window import Input, Window, open_window
+from .window import Window, open_window
 from .worlds import Worlds
 
 _TITLE_S = 0.5
@@ -60,6 +60,8 @@ def view_worlds(library: Library, start: Start, on_bad: OnBad) -> None:
             worlds.goes_on(session, start.baking)
         _begin(session, start, worlds, remembering)
         session.renderer = describe(ctx)
+        session.moving = Mover(ctx)
+        open_things.callback(session.moving.release)
         show = Show(ctx, window.size)
         open_things.callback(show.release)
         open_things.callback(lambda: remembering.end(session, panel.layout(), window.size))
@@ -101,10 +103,11 @@ def run(
             remembering.show_world(session)
         clock = time.perf_counter()
         if not path_desk.is_busy(session):
-            move(session, now, min(clock - last, 0.1))
+            session.moving.step(session, now, clock - last)
         path_desk.step(session, clock - last)
         last = clock
         drawn = show.draw(session, panel.picture, window.size)
+        session.moving.look_under_cursor(session)
         drawn |= panel.draw(session, window.size)
         if drawn:
             show.present(panel.overlay, window.size)
@@ -120,9 +123,3 @@ def run(
                 f"Voxtide: {session.name}, {n_frames / (clock - titled):.0f} fps, {session.renderer}"
             )
             titled, n_frames = clock, 0
-
-
-def move(session: Session, now: Input, seconds: float) -> None:
-    """Where one frame's input takes the eye. -> session.pose"""
-    flight = step(Flight(session.pose, session.speed_m_s), now, seconds)
-    session.pose, session.speed_m_s = flight.pose, flight.speed_m_s

@@ -101,7 +101,8 @@ UPLOAD_GROUP = 64  # threads that expand one chunk: one per 4^3 block
 PASSES = ("colour", "depth", "normal", "uvw", "level", "steps", "touched", "residency")
 
 # Projections -------------------------------------------------------------------------------------
-PROJECTIONS = ("planar", "stereo", "equirect")
+PROJECTIONS = ("planar", "stereo", "equirect", "cube")
+CUBE_FACES = 6
 
 
 def constants() -> dict[str, int]:

@@ -146,6 +146,11 @@ class Streamer:
             self._loader.want(Wanted(asked, sight, resident, self._coming(), max(n_room, 0), self._journey))
         return update
 
+    @property
+    def source(self) -> ChunkSource:
+        """What it streams from; any thread may read it."""
+        return self._source
+
     def state_of(self, chunk: int) -> ChunkState:
         """Where one chunk is: for panels and tests."""
         one = np.array([chunk], np.uint64)

@@ -3,6 +3,16 @@
 import numpy as np
 from voxtide.atlas.layout import PROJECTIONS
 
+# Each face of a cube as the head that looks there, in (right, up, forward) of the pose: ahead, right, up.
+CUBE_TURNS = [
+    [(1, 0, 0), (0, 0, -1), (0, 1, 0)],  # turned right
+    [(-1, 0, 0), (0, 0, 1), (0, 1, 0)],  # turned left
+    [(0, 1, 0), (1, 0, 0), (0, 0, -1)],  # head tilted back
+    [(0, -1, 0), (1, 0, 0), (0, 0, 1)],  # and down
+    [(0, 0, 1), (1, 0, 0), (0, 1, 0)],
+    [(0, 0, -1), (-1, 0, 0), (0, 1, 0)],  # turned around
+]
+
 
 def sent(v):
     """A vector as the shader gets it: rounded to float32."""
@@ -27,6 +37,13 @@ def rays(view):
         longitude, latitude = np.pi * sx, -np.pi / 2 * sy
         level = np.cos(longitude) * forward + np.sin(longitude) * right
         d = np.cos(latitude) * level + np.sin(latitude) * up
+    elif kind == "cube":
+        face, n = x // height, height
+        sx = ((2 * (x % n + 0.5) - n) / n)[..., None]
+        d = np.zeros((height, width, 3))
+        for i, turn in enumerate(CUBE_TURNS):
+            ahead, side, over = (np.array(row) @ (right, up, forward) for row in turn)
+            d = np.where((face == i)[..., None], ahead + sx * side - sy * over, d)
     else:
         d = forward + sx * right - sy * up
     return o, d / np.linalg.norm(d, axis=-1, keepdims=True)

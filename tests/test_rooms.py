@@ -17,6 +17,7 @@ ONLY_IN = {  # a module -> where it may be imported: a folder, or one file
     "moderngl": "app/render/",
     "OpenGL": "app/render/",
     "glcontext": "app/render/",
+    "xr": "app/vr/openxr",
     "torch": "tools/",
     "av": "tools/film.py",  # its wheel holds GPL parts: one door, and the rest works without
     "zarr": ("streamer/zarr_", "tools/sources/zarr_arrays.py"),  # the published codecs; foreign volumes

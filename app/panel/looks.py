@@ -20,6 +20,7 @@ PASS_TEXTS = {
 PROJECTION_TEXTS = {
     "planar": "A usual camera.",
     "stereo": "Two eyes side by side, for a viewer or crossed eyes.",
+    "cube": "Six faces in a row: right, left, up, down, ahead, back.",
     "equirect": "All directions in one picture, as 360° video wants it.",
 }
 

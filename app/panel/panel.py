@@ -11,8 +11,9 @@ from typing import Any
 from imgui_bundle import imgui, implot
 
 from .. import path_desk
+from ..camera import CUBE_FACES
 from ..render.overlay import Overlay
-from ..session import Session
+from ..session import Session, Stroke
 from ..window import Event, Input
 from . import dialogs, over, style
 from .feed import feed
@@ -43,9 +44,12 @@ class Panel:
         self._held: set[int] = set()
         self._due, self._drawn, self._was = SETTLING_FRAMES, 0.0, (0, 0)
         self._in_frame = False
+        self._asks_front = 0
         self._shown: object = None
+        self._strokes: list[Stroke] = []  # of the last picture of the panel
         self._drags_scene = False
-        self.picture: over.Box = (0.0, 0.0, *map(float, self.room(size)))
+        width, height = self.room(size)
+        self.picture: over.Box = (0.0, 0.0, float(width), float(height))
         self.took_ms = 0.0  # the main thread, for the last frame's panel
 
     @property
@@ -70,6 +74,8 @@ class Panel:
         changed = self._what(session, size)
         if changed != self._shown:
             self._shown, self._due = changed, SETTLING_FRAMES
+        if list(map(id, session.strokes)) != list(map(id, self._strokes)):
+            self._strokes, self._due = list(session.strokes), max(self._due, 1)
         if time.perf_counter() - self._drawn > 1 / session.settings.panel_hz:
             self._due = max(self._due, 1)
         if self._due:
@@ -101,7 +107,7 @@ class Panel:
             size, session.pass_name, session.projection, session.shows_panel, session.shows_help,
             session.name,
             session.frozen, session.tiny_budget, session.slow_disk_ms, len(session.messages),
-            len(session.bakings), replace(session.settings), tuple(map(id, session.strokes)),
+            len(session.bakings), replace(session.settings), path_desk.shown(session), session.mode, tuple(map(id, session.strokes)),
             path_desk.shown(session),
         )  # fmt: skip
 
@@ -141,6 +147,7 @@ class Panel:
                 if imgui.begin(window.title)[0]:
                     window.draw(session)
                 imgui.end()
+            self._bring_forward()
         else:
             dialogs.hear(session)
         over.strokes(session, self.picture)
@@ -157,7 +164,7 @@ class Panel:
     def _dock(self, session: Session, size: tuple[int, int]) -> None:
         """The space that windows dock in, and what of it is left for the picture."""
         if not session.shows_panel:
-            self.picture = 0.0, 0.0, float(size[0]), float(size[1])
+            self.picture = shaped((0.0, 0.0, float(size[0]), float(size[1])), session.projection)
             return
         flags = imgui.DockNodeFlags_.passthru_central_node | imgui.DockNodeFlags_.no_docking_over_central_node
         space = SPACE
@@ -167,7 +174,8 @@ class Panel:
         imgui.dock_space_over_viewport(space, imgui.get_main_viewport(), flags)
         middle = imgui.internal.dock_builder_get_central_node(space)
         if middle is not None and middle.size.x >= 1 and middle.size.y >= 1:
-            self.picture = middle.pos.x, middle.pos.y, middle.size.x, middle.size.y
+            room = middle.pos.x, middle.pos.y, middle.size.x, middle.size.y
+            self.picture = shaped(room, session.projection)
 
     def _lay_out(self, space: int, size: tuple[int, int]) -> None:
         build = imgui.internal
@@ -181,6 +189,15 @@ class Panel:
         for window in WINDOWS:
             build.dock_builder_dock_window(window.title, nodes[window.place])
         build.dock_builder_finish(space)
+        self._asks_front = SETTLING_FRAMES
+
+    def _bring_forward(self) -> None:
+        """Of windows that share a place, the first is to be seen: imgui shows the one that came last."""
+        if self._asks_front:
+            self._asks_front -= 1
+            for place in ("lower", "upper"):
+                imgui.set_window_focus(next(window.title for window in WINDOWS if window.place == place))
+            imgui.set_window_focus(None)
 
     def layout(self) -> str:
         """imgui's own text of what lies where."""
@@ -193,3 +210,12 @@ class Panel:
         self.overlay.release()
         implot.destroy_context(self.plots)
         imgui.destroy_context(self.context)
+
+
+def shaped(room: over.Box, projection: str) -> over.Box:
+    """Where in the room that is left a picture of a projection goes: six faces in a row have their own shape."""
+    if projection != "cube":
+        return room
+    x, y, width, height = room
+    edge = max(min(width // CUBE_FACES, height // 1), 1.0)
+    return x + (width - CUBE_FACES * edge) // 2, y + (height - edge) // 2, CUBE_FACES * edge, edge

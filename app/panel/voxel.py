@@ -43,7 +43,7 @@ def lines(picked: Picked) -> list[tuple[str, str, str]]:
         ("Voxel", _triple(voxel), "Coordinates at its level, signed."),
         ("Chunk", _triple(address.chunk_of(voxel)), f"{layout.CHUNK}³ voxels, read and kept together."),
         ("Region", _triple(address.region_of(voxel)), f"{layout.REGION}³ voxels: one file."),
-        ("UVW", " ".join(f"{c:02x}" for c in uvw.tolist()), 
+        ("UVW", " ".join(f"{c:02x}" for c in uvw.tolist()),
          "Its place in the region as bytes: its colour in the pass uvw."),
         ("Texel", f"{texel[0]}, {texel[1]}", "Where the region's 4096² image has it: the same bits."),
         ("Face", FACES[picked.face] if picked.face < len(FACES) else "", "The side that the ray met."),

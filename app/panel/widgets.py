@@ -43,8 +43,9 @@ def setting(session: Session, said: Setting) -> None:
             "%", "%%"
         )
         flags |= imgui.SliderFlags_.always_clamp
-        _, value = imgui.slider_float(label, float(value), lowest, highest, form, flags)
-        value = float(value)
+        changed, moved = imgui.slider_float(label, float(value), lowest, highest, form, flags)
+        if changed:  # else it would only have been rounded to float32
+            value = float(f"{moved:.7g}")
     if imgui.is_item_hovered() and imgui.is_mouse_double_clicked(imgui.MouseButton_.right):
         value = said.default
     tip(session, explain(said))

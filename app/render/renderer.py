@@ -65,6 +65,16 @@ class Renderer:
         self._picture = self.ctx.texture(self.size, 4)
         self._framebuffer = self.ctx.framebuffer([self._picture])
 
+    @property
+    def picture(self) -> moderngl.Texture:
+        """What was shaded last, row 0 below."""
+        return self._picture
+
+    @property
+    def framebuffer(self) -> moderngl.Framebuffer:
+        """The picture, to be copied elsewhere."""
+        return self._framebuffer
+
     def resize(self, size: tuple[int, int]) -> None:
         """Change the picture's size; what it showed is gone."""
         if size != self.size:
@@ -132,6 +142,11 @@ class Renderer:
             (x, y, x + size[0], y + size[1]),
             smooth=view_size != size,
         )
+
+    def darken(self) -> None:
+        """Fill the window whose context is current with a quiet grey."""
+        self.ctx.screen.use()
+        self.ctx.screen.clear(0.07, 0.07, 0.08)
 
     def finish(self) -> None:
         """Wait until all of it is drawn; other threads run meanwhile."""

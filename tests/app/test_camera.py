@@ -1,13 +1,9 @@
-"""Poses, framing and flying: pure, so checked by known answers."""
-
-import math
+"""Poses and framing: pure, so checked by known answers."""
 
 import numpy as np
 import pytest
 from voxtide.app import framing
 from voxtide.app.camera import MAX_EYE_VOXELS, Pose, look
-from voxtide.app.fly import Flight, step
-from voxtide.app.window import Input
 
 NOWHERE = np.zeros(3, np.int64)
 
@@ -76,28 +72,3 @@ def test_a_framed_world_fills_the_picture(yaw, pitch, size):
 def test_floaters_do_not_decide_the_framing():
     points = np.concatenate([np.random.default_rng(2).uniform(-1, 1, (1000, 3)), [[500.0, 0, 0]]])
     assert np.abs(framing.main_body(points, np.ones(len(points)))).max() <= 1
-
-
-def rest(**changes):
-    idle = {"move": (0.0, 0.0, 0.0), "turn": (0.0, 0.0), "scroll": 0.0, "pressed": frozenset()}
-    return Input(**idle | {"fast": False, "slow": False, "closed": False} | changes)
-
-
-def test_flying_goes_where_one_looks():
-    flight = Flight(Pose(0, 0, 0, 90, 0), speed_m_s=2.0)
-    ahead = step(flight, rest(move=(1.0, 0.0, 0.0)), 0.5).pose
-    assert np.allclose((ahead.x, ahead.y, ahead.z), (0, 1, 0))
-    right = step(flight, rest(move=(0.0, 1.0, 0.0)), 0.5).pose
-    assert np.allclose((right.x, right.y, right.z), (1, 0, 0))
-    both = step(flight, rest(move=(1.0, 1.0, 0.0)), 0.5).pose
-    assert math.hypot(both.x, both.y) == pytest.approx(1.0), "diagonally no faster"
-    assert step(flight, rest(move=(1.0, 0.0, 0.0), fast=True), 0.5).pose.y == pytest.approx(10)
-    assert step(flight, rest(move=(1.0, 0.0, 0.0), slow=True), 0.5).pose.y == pytest.approx(0.1)
-
-
-def test_dragging_turns_and_the_wheel_sets_the_speed():
-    flight = Flight(Pose(0, 0, 0, 0, 0), speed_m_s=2.0)
-    turned = step(flight, rest(turn=(100.0, 50.0)), 0.1).pose
-    assert (turned.yaw, turned.pitch) == (pytest.approx(345), pytest.approx(-7.5))
-    assert step(flight, rest(turn=(0.0, -9999.0)), 0.1).pose.pitch < 90
-    assert step(flight, rest(scroll=2.0), 0.1).speed_m_s == pytest.approx(2.88)

@@ -14,6 +14,7 @@ from voxtide.app.render.renderer import Renderer, light_of
 from voxtide.atlas import layout
 
 SIZE = (128, 64)
+CUBE_SIZE = (240, 40)
 FOV_DEG = 70.0
 VOXEL_M = 0.01
 IPD_M = 0.063
@@ -23,11 +24,15 @@ NOWHERE = np.zeros(3, np.int64)
 # Off the corners of voxels and the diagonals: rays along edges belong to test_march.
 POSES = [Pose(0.0133, 0.0217, 0.3149, 203.7, -8.2), Pose(-0.2041, -0.4027, 0.2013, 47.3, -30.1)]
 EDGE = 2e-3  # voxels: float32 may see a ray that passes this close to an edge on its other side
-EDGE_CASES = 4  # of the 8,192 rays of a picture
+EDGE_CASES = 4  # of the 8,192 or 9,600 rays of a picture
 
 
 def look_at(pose, size, corner=NOWHERE, quality=1e-6, projection="planar"):
     return look(pose, size, FOV_DEG, VOXEL_M, corner, quality, projection, IPD_M)
+
+
+def size_of(projection):
+    return CUBE_SIZE if projection == "cube" else SIZE
 
 
 def moved(pose, voxels):
@@ -94,7 +99,7 @@ def differing(probe, view, hits):
 @pytest.mark.parametrize("pose", POSES)
 @pytest.mark.parametrize("projection", layout.PROJECTIONS)
 def test_every_pixel_shows_the_voxel_that_the_reference_finds(renderer, probe, pose, projection):
-    view = look_at(pose, SIZE, probe.corner, projection=projection)
+    view = look_at(pose, size_of(projection), probe.corner, projection=projection)
     picture, hits = draw(renderer, probe, view, "uvw")
     n_hit = frame.is_hit(hits).sum()
     assert n_hit > 2000
@@ -112,6 +117,9 @@ def test_every_pixel_shows_the_voxel_that_the_reference_finds(renderer, probe, p
         ("equirect", "-1.0 / 720.0", "-1.0 / 360.0"),
         ("stereo", "frac = u_right_eye_frac;", "frac = u_eye_frac;"),
         ("stereo", "size.x /= 2;", ""),
+        ("cube", "size.x /= CUBE_FACES;", "size.x /= CUBE_FACES + 1;"),
+        ("cube", "s.x : -s.x", "s.x : s.x"),
+        ("cube", "+ s.y * ahead", "- s.y * ahead"),
     ],
 )
 def test_a_changed_camera_is_noticed(gl, probe, monkeypatch, projection, right, wrong):
@@ -124,7 +132,7 @@ def test_a_changed_camera_is_noticed(gl, probe, monkeypatch, projection, right, 
         lambda n, read=shaders.read: read(n).replace(right, wrong) if n == name else read(n),
     )
     broken = Renderer(gl, SIZE)
-    view = look_at(POSES[0], SIZE, probe.corner, projection=projection)
+    view = look_at(POSES[0], size_of(projection), probe.corner, projection=projection)
     _, hits = draw(broken, probe, view)
     broken.release()
     n_different, n_wrong = differing(probe, view, hits)
@@ -136,8 +144,8 @@ def test_a_world_moved_far_away_draws_the_same_picture(gl, world, probe, rendere
     voxels, rgba = world
     there = make_probe(gl, voxels + SHIFT, rgba)
     for pose in POSES:
-        here_view = look_at(pose, SIZE, probe.corner, 1.0, projection)
-        there_view = look_at(moved(pose, SHIFT), SIZE, there.corner, 1.0, projection)
+        here_view = look_at(pose, size_of(projection), probe.corner, 1.0, projection)
+        there_view = look_at(moved(pose, SHIFT), size_of(projection), there.corner, 1.0, projection)
         assert here_view == there_view
         np.testing.assert_allclose(there_view.eyes_voxels - here_view.eyes_voxels - SHIFT, 0, atol=1e-9)
         here_picture, here_hits = draw(renderer, probe, here_view)

@@ -1,0 +1,66 @@
+"""From a pixel to its ray, on the CPU: what is fired when one pixel is asked about. Pure.
+
+The rule is that of shaders/include/camera.glsl, computed in float64; a test compares the two.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..atlas.layout import CUBE_FACES, PROJECTIONS, RAY
+from .camera import View
+
+F64 = NDArray[np.float64]
+
+
+def rays_of(view: View, pixels: NDArray[np.integer]) -> NDArray[np.void]:
+    """[N, 2] int (column, row from the top) -> [N] layout.RAY. ValueError for a pixel outside the picture."""
+    at = np.asarray(pixels, np.int64).reshape(-1, 2)
+    if at.size and ((at < 0) | (at >= view.size)).any():
+        raise ValueError(f"pixel outside the picture of {view.size[0]}x{view.size[1]}")
+    kind = PROJECTIONS[view.projection]
+    width, height = view.size
+    rays = np.zeros(len(at), RAY)
+    rays["voxel"], rays["frac"] = view.eye, view.eye_frac
+    rays["level_min"] = view.level_min
+    x, y = at[:, 0].copy(), at[:, 1]
+    face = np.zeros(len(at), np.int64)
+    if kind == "stereo":
+        width //= 2
+        on_the_right = x >= width
+        rays["voxel"][on_the_right], rays["frac"][on_the_right] = view.right_eye, view.right_eye_frac
+        x[on_the_right] -= width
+    elif kind == "cube":
+        width //= CUBE_FACES
+        face, x = x // width, x % width
+    s = (2 * np.stack([x, y], axis=1) + 1 - (width, height)) / (width, height)
+    d = _direction(view, kind, s, face)
+    length = np.linalg.norm(d, axis=1, keepdims=True)
+    rays["direction"] = d / length
+    rays["cone"] = view.cone / length[:, 0]
+    return rays
+
+
+def _direction(view: View, kind: str, s: F64, face: NDArray[np.int64]) -> F64:
+    """s [N, 2] from -1 to 1, to the right and down -> [N, 3]"""
+    right, up, forward = (
+        np.array(v, np.float32).astype(np.float64) for v in (view.right, view.up, view.forward)
+    )
+    across, down = s[:, :1], s[:, 1:]
+    if kind == "equirect":
+        longitude, latitude = np.pi * across, -np.pi / 2 * down
+        level = np.cos(longitude) * forward + np.sin(longitude) * right
+        return np.asarray(np.cos(latitude) * level + np.sin(latitude) * up)
+    if kind == "cube":
+        # Ahead, to the right and up of each face, in the order of camera.glsl.
+        axes = np.array(
+            [
+                (right, -forward, up),
+                (-right, forward, up),
+                (up, right, -forward),
+                (-up, right, forward),
+                (forward, right, up),
+                (-forward, -right, up),
+            ]
+        )[face]
+        return np.asarray(axes[:, 0] + across * axes[:, 1] - down * axes[:, 2])
+    return np.asarray(forward + across * right - down * up)

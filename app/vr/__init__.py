@@ -1,0 +1,1 @@
+"""A headset: OpenXR gives poses and takes pictures, one for each eye."""
