@@ -107,8 +107,8 @@ class Panel:
             size, session.pass_name, session.projection, session.shows_panel, session.shows_help,
             session.name,
             session.frozen, session.tiny_budget, session.slow_disk_ms, len(session.messages),
-            len(session.bakings), replace(session.settings), path_desk.shown(session), session.mode, tuple(map(id, session.strokes)),
-            path_desk.shown(session),
+            len(session.bakings), replace(session.settings), path_desk.shown(session), session.mode,
+            tuple(map(id, session.strokes)),
         )  # fmt: skip
 
     def _new_frame(self, session: Session, size: tuple[int, int]) -> None:
