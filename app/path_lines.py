@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.layout import PROJECTIONS
+from ..atlas.layout import CUBE_FACES, PROJECTIONS
 from .camera import Pose, View
 from .paths import CameraPath, Key
+from .pixels import cube_axes
 
 F64 = NDArray[np.float64]
 
@@ -97,6 +98,13 @@ def project(view: View, points: F64) -> F64:
         flat = np.hypot(d @ forward, d @ right)
         x = np.arctan2(d @ right, d @ forward) / math.pi
         y = -np.arctan2(d @ up, flat) / (math.pi / 2)
+    elif PROJECTIONS[view.projection] == "cube":
+        axes = cube_axes(right, up, forward)
+        face = (d @ axes[:, 0].T).argmax(axis=1)
+        ahead, across, along = np.einsum("nij,nj->in", axes[face], d)
+        ahead = np.maximum(ahead, 1e-12)
+        x = (2 * face + 1 + across / ahead) / CUBE_FACES - 1
+        y = -along / ahead
     else:
         if PROJECTIONS[view.projection] == "stereo":
             width //= 2
@@ -116,6 +124,8 @@ def _pieces(view: View, points: F64) -> tuple[F64, ...]:
     at = project(view, points)
     if PROJECTIONS[view.projection] == "equirect":
         leaps = np.abs(np.diff(at[:, 0])) > view.size[0] / 2
+    elif PROJECTIONS[view.projection] == "cube":
+        leaps = np.diff(np.floor(at[:, 0] / view.size[1])) != 0
     else:
         leaps = np.zeros(len(at) - 1, bool)
     broken = leaps | np.isnan(at[:-1, 0]) | np.isnan(at[1:, 0])

@@ -51,16 +51,20 @@ def _direction(view: View, kind: str, s: F64, face: NDArray[np.int64]) -> F64:
         level = np.cos(longitude) * forward + np.sin(longitude) * right
         return np.asarray(np.cos(latitude) * level + np.sin(latitude) * up)
     if kind == "cube":
-        # Ahead, to the right and up of each face, in the order of camera.glsl.
-        axes = np.array(
-            [
-                (right, -forward, up),
-                (-right, forward, up),
-                (up, right, -forward),
-                (-up, right, forward),
-                (forward, right, up),
-                (-forward, -right, up),
-            ]
-        )[face]
+        axes = cube_axes(right, up, forward)[face]
         return np.asarray(axes[:, 0] + across * axes[:, 1] - down * axes[:, 2])
     return np.asarray(forward + across * right - down * up)
+
+
+def cube_axes(right: F64, up: F64, forward: F64) -> F64:
+    """Ahead, to the right and up of each face of a cube, in the order of camera.glsl: [6, 3, 3]"""
+    return np.array(
+        [
+            (right, -forward, up),
+            (-right, forward, up),
+            (up, right, -forward),
+            (-up, right, forward),
+            (forward, right, up),
+            (-forward, -right, up),
+        ]
+    )

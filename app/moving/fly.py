@@ -82,8 +82,9 @@ def glided(state: Moving, seconds: float) -> Moving:
     here = state.pose
     yaw = (here.yaw + share * ((there.yaw - here.yaw + 180) % 360 - 180)) % 360
     pitch = here.pitch + share * (there.pitch - here.pitch)
+    roll = here.roll + share * (there.roll - here.roll)
     x, y, z = (a + share * (b - a) for a, b in zip(position(here), position(there), strict=True))
-    return replace(state, pose=Pose(x, y, z, yaw, pitch), glide=(there, left_s - seconds))
+    return replace(state, pose=Pose(x, y, z, yaw, pitch, roll), glide=(there, left_s - seconds))
 
 
 def eased_near(state: Moving, near_m: float, manner: Manner, seconds: float) -> Moving:
@@ -102,7 +103,7 @@ def facing(pose: Pose, target: Metres3) -> Pose:
         return pose
     yaw = math.degrees(math.atan2(y, x)) % 360 if across > 1e-9 else pose.yaw
     pitch = math.degrees(math.atan2(z, across))
-    return replace(pose, yaw=yaw, pitch=max(-MAX_PITCH_DEG, min(MAX_PITCH_DEG, pitch)))
+    return replace(pose, roll=0.0, yaw=yaw, pitch=max(-MAX_PITCH_DEG, min(MAX_PITCH_DEG, pitch)))
 
 
 def behind(pose: Pose, target: Metres3, distance: float) -> Pose:

@@ -10,24 +10,27 @@ from ..camera import MAX_EYE_VOXELS, Pose
 N_BOOKMARKS = 9
 _PREFIX = "--pose="  # so that what is copied here can be pasted behind `voxtide render WORLD`
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_POSE = re.compile(rf"\s*(?:--pose[= ])?\s*({_NUMBER}(?:\s*,\s*{_NUMBER}){{4}})\s*", re.ASCII)
+_POSE = re.compile(rf"\s*(?:--pose[= ])?\s*({_NUMBER}(?:\s*,\s*{_NUMBER}){{4,5}})\s*", re.ASCII)
 MAX_TEXT = 400  # characters of a clipboard that are looked at
 
 
 def pose_text(pose: Pose) -> str:
     """A pose as one line: metres to 0.1 mm, degrees to 0.001."""
-    x, y, z, yaw, pitch = astuple(pose)
-    return f"{_PREFIX}{x:.4f},{y:.4f},{z:.4f},{yaw:.3f},{pitch:.3f}"
+    x, y, z, yaw, pitch, roll = astuple(pose)
+    line = f"{_PREFIX}{x:.4f},{y:.4f},{z:.4f},{yaw:.3f},{pitch:.3f}"
+    return f"{line},{roll:.3f}" if roll else line
 
 
 def pose_of_text(text: str) -> Pose:
-    """The pose in a line such as `pose_text` writes, or X,Y,Z,YAW,PITCH alone. ValueError, one line."""
+    """The pose in a line such as `pose_text` writes, or its numbers alone. ValueError, one line."""
     found = _POSE.fullmatch(text[:MAX_TEXT])
     numbers = [float(part) for part in found[1].split(",")] if found else []
     if not numbers or not all(map(math.isfinite, numbers)) or max(map(abs, numbers)) > MAX_EYE_VOXELS:
-        raise ValueError(f"no pose in the clipboard: {text[:40]!a}; a pose is {_PREFIX}X,Y,Z,YAW,PITCH")
-    x, y, z, yaw, pitch = numbers
-    return Pose(x, y, z, yaw % 360.0, max(-90.0, min(90.0, pitch)))
+        raise ValueError(
+            f"no pose in the clipboard: {text[:40]!a}; a pose is {_PREFIX}X,Y,Z,YAW,PITCH[,ROLL]"
+        )
+    x, y, z, yaw, pitch, *roll = numbers
+    return Pose(x, y, z, yaw % 360.0, max(-90.0, min(90.0, pitch)), *roll)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,10 +81,12 @@ class Moving:
 
 
 def turned(pose: Pose, steer: Steer) -> Pose:
-    """The pose after looking around."""
+    """The pose after looking around, which levels the head of a pose that had roll."""
     right, down = steer.turn_deg
+    if not right and not down:
+        return pose
     pitch = max(-MAX_PITCH_DEG, min(MAX_PITCH_DEG, pose.pitch - down))
-    return replace(pose, yaw=(pose.yaw - right) % 360.0, pitch=pitch)
+    return replace(pose, yaw=(pose.yaw - right) % 360.0, pitch=pitch, roll=0.0)
 
 
 def gear(steer: Steer, fast: float = 10.0, slow: float = 0.1) -> float:

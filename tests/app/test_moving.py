@@ -145,6 +145,11 @@ def test_a_pose_survives_the_clipboard():
     assert pose_of_text(pose_text(pose)) == pose
     assert pose_of_text("  1, 2,3e0 ,-90,4\n") == Pose(1, 2, 3, 270, 4)
     assert pose_of_text("--pose 1,2,3,4,5") == Pose(1, 2, 3, 4, 5)
+    rolled = Pose(1, 2, 3, 4, 5, -6.5)
+    assert pose_of_text(pose_text(rolled)) == rolled
+    tilted = replace(HERE, pose=rolled)
+    assert fly(tilted, AHEAD, HARD, 0.1).pose.roll == -6.5
+    assert fly(tilted, Steer(turn_deg=(1.0, 0.0)), HARD, 0.1).pose.roll == 0.0, "who looks around is level"
     for text in (
         "",
         "1,2,3,4",
@@ -152,7 +157,7 @@ def test_a_pose_survives_the_clipboard():
         "1,2,3,4,inf",
         "1e300,0,0,0,0",
         "x" * 10_000_000,
-        "1,2,3,4,5,6",
+        "1,2,3,4,5,6,7",
     ):
         with pytest.raises(ValueError, match="pose"):
             pose_of_text(text)

@@ -18,15 +18,16 @@ LEANING = Pose(1, 2, 3, 40, -15, 20)
 
 
 def see(projection, pose=LEANING):
-    return look(pose, SIZE, 65, VOXEL_M, NOWHERE, 1.0, projection)
+    size = (6 * SIZE[1], SIZE[1]) if projection == "cube" else SIZE
+    return look(pose, size, 65, VOXEL_M, NOWHERE, 1.0, projection)
 
 
 @pytest.mark.parametrize("projection", PROJECTIONS)
 def test_a_point_on_a_pixels_ray_is_drawn_at_that_pixel(projection):
     view = see(projection)
     origins, directions = rays(view)[:2]
-    width = SIZE[0] // 2 if projection == "stereo" else SIZE[0]
-    points = (origins + 37.0 * directions).reshape(SIZE[1], SIZE[0], 3)[:, :width]
+    width = SIZE[0] // 2 if projection == "stereo" else view.size[0]
+    points = (origins + 37.0 * directions).reshape(SIZE[1], view.size[0], 3)[:, :width]
     at = path_lines.project(view, points.reshape(-1, 3)).reshape(SIZE[1], width, 2)
     np.testing.assert_allclose(at[..., 0], np.arange(width) + 0.5 + np.zeros((SIZE[1], 1)), atol=1e-3)
     np.testing.assert_allclose(at[..., 1], np.arange(SIZE[1])[:, None] + 0.5 + np.zeros(width), atol=1e-3)

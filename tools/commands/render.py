@@ -5,7 +5,9 @@ counter-clockwise seen from above, pitch grows upwards. The passes depth (float3
 inf for sky) and uvw (uint8 RGBA: the voxel's bytes, alpha 0 for sky) may also be written as .npy.
 
 The projection 360 is equirectangular: every direction, the yaw in the middle column, straight up in row 0;
-it is level whatever the pitch. stereo is two eyes with parallel axes, side by side.
+it is level whatever the pitch. stereo is two eyes with parallel axes, side by side. cube is the six faces of
+a cube map in a row, level too: right, left, up, down, ahead, back, which is the order +x -x +y -y +z -z of
+engines whose y is up and whose z is ahead (Unity, Godot and three.js cut such a strip up by themselves).
 
 --path draws every frame of a camera path with the path's own fov: Voxtide's, nerfstudio's camera path or
 Lyra's trajectory.npz, told by what is in the file (docs/paths.md). OUT is then a folder, a pattern such as
@@ -38,8 +40,9 @@ from . import arguments, recording
 from .reporting import BadChunks
 
 ARRAY_PASSES = ("depth", "uvw")
-PROJECTIONS = {"planar": "planar", "stereo": "stereo", "360": "equirect"}  # as typed -> layout.PROJECTIONS
-DEFAULT_SIZES = {"planar": (1280, 720), "stereo": (2560, 720), "equirect": (2048, 1024)}
+# As typed -> layout.PROJECTIONS.
+PROJECTIONS = {"planar": "planar", "stereo": "stereo", "360": "equirect", "cube": "cube"}
+DEFAULT_SIZES = {"planar": (1280, 720), "stereo": (2560, 720), "equirect": (2048, 1024), "cube": (3072, 512)}
 FRAMED_360_DEG = 90.0  # a panorama's own height would frame from inside the middle of the world
 
 
@@ -63,7 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=arguments.size,
         metavar="WxH",
-        help="pixels of the whole picture (default 1280x720; stereo 2560x720, two such; 360 2048x1024)",
+        help="pixels of the whole picture (default 1280x720; stereo 2560x720, two such; 360 2048x1024; "
+        "cube 3072x512)",
     )
     parser.add_argument(
         "--projection", choices=tuple(PROJECTIONS), help="what kind of camera (default planar)"
@@ -72,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fov",
         type=arguments.angle,
         metavar="DEG",
-        help="vertical field of view (default 50); ignored by 360, which sees everything",
+        help="vertical field of view (default 50); ignored by 360 and cube, which see everything",
     )
     parser.add_argument(
         "--ipd",
@@ -183,7 +187,7 @@ def _framed(world: ChunkSource, size: tuple[int, int], projection: str, args: ar
     """Where to stand when no pose is given: so that each eye sees the world."""
     turn = args.orbit[0] / args.orbit[1] if args.orbit else 0.0
     width, height = size
-    if projection == "equirect":
+    if projection in ("equirect", "cube"):
         return framed_pose(world, (height, height), FRAMED_360_DEG, turn)
     return framed_pose(
         world, (max(width // 2, 1) if projection == "stereo" else width, height), args.fov, turn

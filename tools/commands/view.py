@@ -11,12 +11,16 @@ import sys
 import time
 from pathlib import Path
 
+from ...app.camera import Pose
 from ...app.library import Baking, Library, OpenError
 from ...app.settings import GROUPS, TABLE, Settings
 from . import arguments
+from .reporting import BadChunks
 from .setting_flags import add_settings, given
 
 _LOOK_S = 0.05
+_FRAMED = 1280, 720  # a headset's world is framed as for a window
+VR_QUALITIES = ("low", "medium", "high")  # of app/vr/loop.py; a test compares
 ISLAND = "procedural://island?seed=1&size_km=0.5"
 
 
@@ -43,6 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--safe-mode", action="store_true", help="default settings and layout; nothing is read or kept"
     )
+    parser.add_argument("--vr", action="store_true", help="in a headset, through OpenXR (the extra vr)")
+    parser.add_argument(
+        "--vr-quality", choices=VR_QUALITIES, default="medium", help="resolution and detail in the headset"
+    )
     add_settings(parser, TABLE, GROUPS)
 
 
@@ -52,7 +60,6 @@ def run(args: argparse.Namespace) -> int:
     from ..errors import UserError
     from ..path_files import AllFiles
     from ..shelf import Shelf
-    from .reporting import BadChunks
 
     bad, shelf = BadChunks(), Shelf()
     memory = None if args.safe_mode else default_path()
@@ -63,11 +70,25 @@ def run(args: argparse.Namespace) -> int:
         if not shelf.is_world(first) and Path(first).exists():
             first, baking = _baked(shelf, first, flags.get("drop_voxel_m", Settings().drop_voxel_m))
         pose = args.pose.pose if args.pose else None
+        if args.vr:
+            _in_headset(shelf, first, pose, args, Settings(**flags), bad)
+            return bad.exit_code()
         start = Start([first, *names[1:]], flags, pose, args.size, args.seconds, memory, baking, AllFiles())
         view_worlds(shelf, start, bad)
     except OpenError as error:
         raise UserError(str(error)) from None
     return bad.exit_code()
+
+
+def _in_headset(
+    shelf: Library, name: str, pose: Pose | None, args: argparse.Namespace, settings: Settings, bad: BadChunks
+) -> None:
+    from ...app.vr.headset import view_in_headset
+
+    opened = shelf.open(name)
+    home = pose or opened.home(args.size or _FRAMED, settings.fov_deg)
+    budgets = int(settings.vram_mb * 2**20), int(settings.ram_mb * 2**20)
+    view_in_headset(opened.source, opened.name, home, args.vr_quality, *budgets, bad)
 
 
 def _baked(shelf: Library, name: str, voxel_size_m: float) -> tuple[str, Baking]:
