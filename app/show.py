@@ -4,8 +4,9 @@ import math
 import time
 from dataclasses import replace
 
+from ..atlas.layout import CUBE_FACES
 from . import frame
-from .camera import CUBE_FACES, look
+from .camera import look
 from .panel.over import Box
 from .render.context import Context
 from .render.overlay import Overlay

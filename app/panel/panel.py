@@ -10,8 +10,8 @@ from typing import Any
 
 from imgui_bundle import imgui, implot
 
+from ...atlas.layout import CUBE_FACES
 from .. import path_desk
-from ..camera import CUBE_FACES
 from ..render.overlay import Overlay
 from ..session import Session, Stroke
 from ..window import Event, Input
@@ -105,10 +105,8 @@ class Panel:
         """What the panel shows besides figures that may be old for a moment."""
         return (
             size, session.pass_name, session.projection, session.shows_panel, session.shows_help,
-            session.name,
-            session.frozen, session.tiny_budget, session.slow_disk_ms, len(session.messages),
-            len(session.bakings), replace(session.settings), path_desk.shown(session), session.mode,
-            tuple(map(id, session.strokes)),
+            session.name, session.frozen, session.tiny_budget, session.slow_disk_ms, session.mode,
+            len(session.messages), len(session.bakings), replace(session.settings), path_desk.shown(session),
         )  # fmt: skip
 
     def _new_frame(self, session: Session, size: tuple[int, int]) -> None:
@@ -213,7 +211,7 @@ class Panel:
 
 
 def shaped(room: over.Box, projection: str) -> over.Box:
-    """Where in the room that is left a picture of a projection goes: six faces in a row have their own shape."""
+    """Where in the room a picture of a projection goes: six faces in a row have a shape of their own."""
     if projection != "cube":
         return room
     x, y, width, height = room
