@@ -37,6 +37,8 @@ def fly(state: Moving, steer: Steer, manner: Manner, seconds: float) -> Moving:
 def orbit(state: Moving, steer: Steer, manner: Manner, seconds: float) -> Moving:
     """One frame of turning about the pivot: looking turns the eye around it, the wheel goes nearer or away,
     and moving takes the pivot along."""
+    if state.velocity == STILL and not any((*steer.move, *steer.turn_deg, steer.clicks)):
+        return state  # to the last bit: turned about again, it would creep
     distance = max(math.dist(position(state.pose), state.pivot), _MIN_DISTANCE_M)
     distance = max(distance / SPEED_PER_CLICK**steer.clicks, _MIN_DISTANCE_M)
     pose = turned(facing(state.pose, state.pivot), steer)

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...atlas.address import chunk_id, chunk_of, mask_index
+from ...atlas.address import CHUNK_AXIS_BITS, CHUNK_BIAS, chunk_id
 from ...atlas.chunk import Packed
-from ...atlas.layout import CHUNK, CHUNK_BITS, MASK_BYTES
+from ...atlas.layout import CHUNK_BITS, MASK_BYTES
 from ...streamer.chunk_source import ChunkSource
 from ...streamer.errors import WorldError
 
@@ -26,6 +26,7 @@ Bool = NDArray[np.bool_]
 MAX_MASKS = 1 << 16  # 34 MB
 STEP_CHUNKS = 512  # read at once, before the thread looks where the user is now
 IDLE_S = 0.02  # between looks for a new place
+_REST = 0.1  # of its reach the eye may move before its surroundings are looked through again
 _NOTHING = np.zeros(MASK_BYTES // 8, np.uint64)
 _NEAR_CELLS = 4  # of each level around the eye, so that what is near is known: twice solid.near_voxels'
 Boxes = list[tuple[I64, I64]]  # [lo, hi) by level, voxels of that level
@@ -42,6 +43,7 @@ class Occupancy:
         self._source, self._read = source, read
         self._masks: OrderedDict[int, NDArray[np.uint64]] = OrderedDict()  # written by the thread alone
         self._bad: set[int] = set()  # could not be read: never known, and not tried again
+        self._looked = np.full(3, np.inf), 0.0  # from where, and how far, when a wish was last made
         self._wish: Boxes | None = None
         self._done: Boxes | None = None  # the wish that has been granted
         self._closed = threading.Event()
@@ -54,6 +56,10 @@ class Occupancy:
         reach_m  know every voxel of the box that reaches so far to all sides, not only what is about the eye
         """
         eye = np.array(eye_m) / self.voxel_size_m
+        moved = np.abs(eye - self._looked[0]).max() * self.voxel_size_m
+        if reach_m == self._looked[1] and moved <= reach_m * _REST:
+            return  # the thread has better to do than to look the same box through in each frame
+        self._looked = eye, reach_m
         boxes = []
         for level in range(self.n_levels):
             cells = max(reach_m / self.voxel_size_m / 2**level, _NEAR_CELLS)
@@ -100,12 +106,17 @@ class Occupancy:
 
     def _look_up(self, level: int, voxels: I64) -> tuple[Bool, Bool]:
         """-> (occupied, whether the chunk is here)"""
-        ids, chunk_at = np.unique(chunk_id(level, chunk_of(voxels)), return_inverse=True)
-        masks = [self._masks.get(key) for key in ids.tolist()]
+        # As atlas.address.chunk_id and mask_index, without their checks: all of it is inside the world.
+        x, y, z = voxels.T
+        at = (x >> CHUNK_BITS) + CHUNK_BIAS | (y >> CHUNK_BITS) + CHUNK_BIAS << CHUNK_AXIS_BITS
+        at |= (z >> CHUNK_BITS) + CHUNK_BIAS << 2 * CHUNK_AXIS_BITS
+        keys, chunk_at = np.unique(at, return_inverse=True)
+        masks = [self._masks.get(key | level << 60) for key in keys.tolist()]
         here = np.array([m is not None for m in masks])[chunk_at]
         words = np.stack([_NOTHING if m is None else m for m in masks])
-        bit = mask_index(voxels & (CHUNK - 1))
-        held = words[chunk_at, bit >> 6] >> (bit & 63).astype(np.uint64) & np.uint64(1)
+        block = (x >> 2 & 3) | (y >> 2 & 3) << 2 | (z >> 2 & 3) << 4
+        bit = (x & 3) | (y & 3) << 2 | (z & 3) << 4
+        held = words[chunk_at, block] >> bit.astype(np.uint64) & np.uint64(1)
         return held.astype(bool), here
 
     def _work(self) -> None:

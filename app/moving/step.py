@@ -43,8 +43,9 @@ def advance(
     seconds = min(seconds, MAX_SECONDS)
     size = ground.voxel_size_m
     near = None
-    if any(steer.move) or state.velocity != STILL:
-        near = near_voxels(ground.ask, ground.n_levels, np.array(position(state.pose)) / size)
+    if state.mode != "walk" and (any(steer.move) or state.velocity != STILL):
+        eye = np.array(position(state.pose)) / size
+        near = near_voxels(ground.ask, ground.n_levels, eye, state.near_m / size)
     if near is not None:
         near_m = min(max(near, _NEAR_VOXELS) * size, max(extent_m, _NEAR_VOXELS * size))
         state = eased_near(state, near_m, manner, seconds)

@@ -74,10 +74,15 @@ def walk(state: Moving, steer: Steer, manner: Manner, seconds: float, ground: Gr
     dip = state.dip_m + (feet_now_m - feet_m if grounded and state.is_grounded else 0.0)
     dip *= math.exp(-seconds / DIP_EASE_S)
     dip = 0.0 if abs(dip) < _STILL_M else dip
-    x, y = (float(v) * size for v in there[:2])
+    # Metres that nothing moved stay as they are: rounded to voxels and back in each frame they would creep.
+    kept = there == feet
+    x, y = (
+        was if same else float(v) * size for was, same, v in zip((pose.x, pose.y), kept, there, strict=False)
+    )
+    z = pose.z if kept[2] and dip == state.dip_m else feet_now_m + manner.eye_height_m - dip
     return replace(
         state,
-        pose=at(pose, (x, y, feet_now_m + manner.eye_height_m - dip)),
+        pose=at(pose, (x, y, z)),
         velocity=(float(velocity[0]), float(velocity[1]), 0.0 if grounded else fall),
         dip_m=dip,
         is_grounded=grounded,

@@ -91,6 +91,7 @@ def test_orbit_turns_about_its_pivot_and_keeps_the_distance():
         assert math.dist(position(state.pose), state.pivot) == pytest.approx(4.0)
         ahead = [p + 4 * f for p, f in zip(position(state.pose), state.pose.forward, strict=True)]
         assert ahead == pytest.approx(state.pivot, abs=1e-6)
+    assert orbit(state, Steer(), HARD, 0.1) == state, "left alone it does not creep"
     nearer = orbit(state, Steer(clicks=2.0), HARD, 0.1)
     assert math.dist(position(nearer.pose), state.pivot) == pytest.approx(4.0 / 1.44)
     along = orbit(nearer, AHEAD, HARD, 0.1)

@@ -42,6 +42,21 @@ def test_who_stands_stays_and_who_walks_goes_a_walkers_way():
     assert run.pose.x == pytest.approx(0.5 * 1.4 * 3, abs=1e-6)
 
 
+def test_who_stands_still_does_not_creep():
+    """Not by the last bit: a picture whose pose changes is drawn as one that moves."""
+    known = []
+    ground = ground_of(
+        FLOOR, known=lambda level, voxels: np.full(len(voxels), level >= 2 or bool(known)), size_m=0.0137
+    )
+    for here in (at_eye(0.1234567, -0.0987654, 1.7), at_eye(0.3, 0.2, 1.7123)):
+        known.append(True)
+        path = go(here, ground, 1.0, Steer(), SOFT)
+        assert len({s.pose for s in path[15:]}) == 1 and path[-1].is_still
+        known.clear()
+        path = go(here, ground, 1.0, Steer(), SOFT)
+        assert len({s.pose for s in path}) == 1, "nor where the ground is not known"
+
+
 @pytest.mark.parametrize(("height", "climbs"), [(1, True), (8, True), (9, False), (40, False)])
 def test_steps_up_to_40_cm_are_climbed_and_higher_ones_stop(height, climbs):
     """Voxels of 5 cm: 8 of them are 40 cm."""
