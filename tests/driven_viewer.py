@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import glfw
 from voxtide.app.remembering import Remembering
 from voxtide.app.window import Window
 from voxtide.tools.cli import main
@@ -41,7 +42,7 @@ def state_of(session):
 
 def drive(folder, arguments):
     told = [0.0]
-    keep, poll = Remembering.keep, Window.poll
+    keep, poll, events = Remembering.keep, Window.poll, glfw.poll_events
 
     def keep_and_tell(self, session, now):
         keep(self, session, now)
@@ -52,12 +53,17 @@ def drive(folder, arguments):
             part.replace(folder / "state.json")
 
     def poll_and_drop(self):
-        now = poll(self)
-        drop = folder / "drop"
-        if drop.exists():
-            self.on_drop(self.handle, [drop.read_text()])
-            drop.unlink()
-        return now
+        """glfw calls back while it polls: so does this."""
+
+        def poll_events():
+            events()
+            drop = folder / "drop"
+            if drop.exists():
+                self.on_drop(self.handle, [drop.read_text()])
+                drop.unlink()
+
+        glfw.poll_events = poll_events
+        return poll(self)
 
     Remembering.keep, Window.poll = keep_and_tell, poll_and_drop
     return main(["view", *arguments])

@@ -18,6 +18,7 @@ ONLY_IN = {  # a module -> where it may be imported: a folder, or one file
     "OpenGL": "app/render/",
     "glcontext": "app/render/",
     "xr": "app/vr/openxr",
+    "imgui_bundle": ("app/panel/", "app/render/overlay.py"),
     "torch": "tools/",
     "av": "tools/film.py",  # its wheel holds GPL parts: one door, and the rest works without
     "zarr": ("streamer/zarr_", "tools/sources/zarr_arrays.py"),  # the published codecs; foreign volumes
@@ -143,6 +144,7 @@ BROKEN = [
     ("tools/a.py", "import moderngl", "only in app/render/"),
     ("app/a.py", "from OpenGL.GL import glFinish", "only in app/render/"),
     ("streamer/a.py", "import torch.nn", "only in tools/"),
+    ("app/viewer.py", "from imgui_bundle import imgui", "only in app/panel/"),
     ("tools/a.py", "import av", "only in tools/film.py"),
     ("streamer/a.py", "import zarr", "only in streamer/zarr_"),
     ("tools/a.py", "def f():\n    import zarr", "only in streamer/zarr_"),

@@ -22,6 +22,7 @@ from .windows import WINDOWS
 COLUMN = 340.0  # pixels, before scaling
 LOWER = 0.46  # of the column's height
 SPACE = 0x766F7874  # imgui's name of the space: any number that stays the same
+LEAST_FRAMES = 4  # between two pictures that are made because figures are old: few frames pay for them
 SETTLING_FRAMES = 2  # imgui lays out what has changed in the frame after
 
 
@@ -44,7 +45,7 @@ class Panel:
         self._held: set[int] = set()
         self._due, self._drawn, self._was = SETTLING_FRAMES, 0.0, (0, 0)
         self._in_frame = False
-        self._asks_front = 0
+        self._asks_front = self._skipped = 0
         self._shown: object = None
         self._strokes: list[Stroke] = []  # of the last picture of the panel
         self._drags_scene = False
@@ -76,7 +77,11 @@ class Panel:
             self._shown, self._due = changed, SETTLING_FRAMES
         if list(map(id, session.strokes)) != list(map(id, self._strokes)):
             self._strokes, self._due = list(session.strokes), max(self._due, 1)
-        if time.perf_counter() - self._drawn > 1 / session.settings.panel_hz:
+        self._skipped += 1
+        if (
+            self._skipped >= LEAST_FRAMES
+            and time.perf_counter() - self._drawn > 1 / session.settings.panel_hz
+        ):
             self._due = max(self._due, 1)
         if self._due:
             self._new_frame(session, size)
@@ -114,7 +119,7 @@ class Panel:
         if scale != self._scale:
             self._scale = scale
             style.apply(scale)
-        now = time.perf_counter()
+        now, self._skipped = time.perf_counter(), 0
         self._io.display_size = imgui.ImVec2(*size)
         self._io.delta_time = min(max(now - self._drawn, 1e-4), 0.5)
         self._drawn = now

@@ -1,4 +1,4 @@
-"""A scene becomes a world in another process, coarse first; the viewer's library says what it will not open."""
+"""A scene becomes a world in another process, coarse first; what cannot be opened is said."""
 
 import os
 import signal
