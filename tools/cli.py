@@ -15,6 +15,7 @@ COMMANDS = (
     "path",
     "info",
     "verify",
+    "compare",
     "export",
     "profile",
     "stress",
