@@ -256,7 +256,8 @@ def _record(
                 taken = Taken(key.pose, key.fov_deg, projection)
                 snapshot.save(out / f"frame_{i:05d}.png", pixels[..., :3], taken)
 
-        yield from record(session.scene, path, desk.size, light, put, session.pass_name, projection)
+        how = session.pass_name, projection, session.settings.ipd_m
+        yield from record(session.scene, path, desk.size, light, put, *how)
 
 
 def _record_on(session: Session, desk: Desk) -> None:

@@ -19,7 +19,7 @@ F64 = NDArray[np.float64]
 
 _NEAR = 1e-3  # of the distance to the farthest point: nearer ones are not drawn
 _MAX_POINTS, _MAX_CONES = 2000, 40
-_WALK = (0, 1, 2, 3, 4, 1, 4, 5, 3, 0, 2, 0, 4)  # eye, corners 1 to 4, roof: every edge in one go
+_WALK = (1, 0, 2, 1, 4, 5, 3, 4, 0, 3, 2)  # eye 0, corners, roof 5: every edge once, in one go
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +27,7 @@ class Shape:
     """A path as lines in the world, metres: made once for a path, seen from anywhere."""
 
     way: F64  # [N, 3]
-    cones: F64  # [K, 13, 3]: what each of some keys sees, as one line
+    cones: F64  # [K, 11, 3]: what each of some keys sees, as one line
     coned: tuple[int, ...]  # which keys those are
     keys: F64  # [M, 3]
 
@@ -76,7 +76,7 @@ def nearest(found: Lines, cursor: tuple[float, float], within_px: float = 12.0) 
 
 
 def cone(key: Key, length_m: float, aspect: float) -> F64:
-    """The pyramid that a key sees, with a roof for up, as one line [13, 3] in metres."""
+    """The pyramid that a key sees, with a roof for up, as one line [11, 3] in metres."""
     eye, forward = np.array(_xyz(key.pose)), np.array(key.pose.forward)
     half = math.tan(math.radians(min(key.fov_deg, 120.0)) / 2)
     up, right = np.array(key.pose.up) * half, np.array(key.pose.right) * half * aspect

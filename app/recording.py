@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import frame
-from .camera import look
+from .camera import IPD_M, look
 from .paths import CameraPath, Key
 from .render.renderer import Light, Renderer
 from .scene import Scene
@@ -30,6 +30,7 @@ def record(
     put: Put,
     name: str = "colour",
     projection: str = "planar",
+    ipd_m: float = IPD_M,
     timeout_s: float | None = None,
 ) -> Generator[float, None, None]:
     """Draw every frame at the path's own fps; put gets [height, width, 4] uint8 sRGB. Yields the share done.
@@ -41,7 +42,7 @@ def record(
     try:
         for i, key in enumerate(path.poses()):
             where = scene.voxel_size_m, scene.root.corner_voxel
-            view = look(key.pose, size, key.fov_deg, *where, projection=projection)
+            view = look(key.pose, size, key.fov_deg, *where, projection=projection, ipd_m=ipd_m)
             if scene.streamer is None:
                 report = frame.draw(renderer, scene, view, light, name)
             else:

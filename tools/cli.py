@@ -13,6 +13,7 @@ COMMANDS = (
     "view",
     "serve",
     "render",
+    "path",
     "info",
     "verify",
     "compare",

@@ -23,9 +23,8 @@ class AllFiles:
             raise PathError(str(error)) from None
 
     def save(self, file: Path, path: CameraPath) -> None:
-        is_nerfstudio = file.name.lower().endswith(".nerfstudio.json")
         try:
-            paths.save(file, path, "nerfstudio" if is_nerfstudio else None)
+            paths.save(file, path)
         except UserError as error:
             raise PathError(str(error)) from None
 

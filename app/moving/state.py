@@ -9,6 +9,7 @@ Mode = Literal["fly", "orbit", "walk"]
 Metres3 = tuple[float, float, float]
 
 MAX_PITCH_DEG = 89.9
+FAST, SLOW = 10.0, 0.1  # with Shift, with Alt
 SPEED_PER_CLICK = 1.2  # one wheel click makes it this much faster
 STILL: Metres3 = (0.0, 0.0, 0.0)
 
@@ -89,7 +90,7 @@ def turned(pose: Pose, steer: Steer) -> Pose:
     return replace(pose, yaw=(pose.yaw - right) % 360.0, pitch=pitch, roll=0.0)
 
 
-def gear(steer: Steer, fast: float = 10.0, slow: float = 0.1) -> float:
+def gear(steer: Steer, fast: float = FAST, slow: float = SLOW) -> float:
     """What Shift and Alt make of a speed."""
     return (fast if steer.fast else 1.0) * (slow if steer.slow else 1.0)
 

@@ -10,10 +10,11 @@ from .. import path_desk, path_edit
 from ..path_desk import Desk
 from ..path_edit import Draft
 from ..paths import MAX_FPS, MAX_SIDE
-from ..render.renderer import light_of
 from ..session import Session
+from ..show import light_from
 
 _PROJECTIONS = {"planar": "Flat", "stereo": "Stereo", "equirect": "360°"}
+_SIZES = {"planar": (1280, 720), "stereo": (2560, 720), "equirect": (2048, 1024)}
 _ROWS = 7  # keys that are seen at once
 _LABEL = 0.38  # of the width
 
@@ -128,7 +129,7 @@ def _timing(session: Session, desk: Desk) -> None:
         if seconds is not None:
             path_desk.edit(session, lambda d: path_edit.stretch(d, seconds), "stretch")
     says = "Of what is recorded, and of files that hold frames."
-    fps = _number("Frames a second", path.fps, 0.1, 1.0, MAX_FPS, "%.3g", says)
+    fps = _number("Frame rate", path.fps, 0.1, 1.0, MAX_FPS, "%.3g", says)
     if fps is not None:
         path_desk.edit(session, lambda d: replace(d, fps=fps), "fps")
     changed, loop = imgui.checkbox("Loop", desk.draft.loop)
@@ -193,11 +194,14 @@ def _record(session: Session, desk: Desk) -> None:
     imgui.set_next_item_width(_share(2))
     names = list(_PROJECTIONS)
     _, at = imgui.combo("##projection", names.index(desk.projection), list(_PROJECTIONS.values()))
-    desk.projection = names[at]
+    if names[at] != desk.projection:
+        desk.projection, desk.size = names[at], _SIZES[names[at]]
     _tip("Flat, two eyes side by side, or every direction; the film's metadata says which.")
     imgui.same_line()
     if imgui.button("Record", imgui.ImVec2(-1, 0)):
-        path_desk.start_recording(session, Path(desk.out), light_of(session.scene.extent_voxels))
+        path_desk.start_recording(
+            session, Path(desk.out), light_from(session.settings, session.scene.extent_voxels)
+        )
     _tip("Each frame waits until nothing is missing: no frame is coarse, however slow the disk is.")
 
 

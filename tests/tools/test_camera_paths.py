@@ -2,7 +2,9 @@
 
 import io
 import json
+import tempfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from voxtide.app import path_file, turns
 from voxtide.app.camera import Pose
 from voxtide.app.paths import CameraPath, Key
 from voxtide.tools import paths
+from voxtide.tools.cli import main
 from voxtide.tools.errors import UserError
 from voxtide.tools.paths import lyra, nerfstudio
 
@@ -133,13 +136,11 @@ def lyra_bytes(w2c, k=None, **more):
     return file.getvalue()
 
 
-def lyra_path(w2c, tmp=io.BytesIO):
-    import tempfile
-    from pathlib import Path
-
+def lyra_path(w2c):
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "a.npz").write_bytes(lyra_bytes(w2c[None]))
-        return lyra.load(Path(folder) / "a.npz")
+        file = Path(folder) / "a.npz"
+        file.write_bytes(lyra_bytes(w2c[None]))
+        return lyra.load(file)
 
 
 def camera(**changes):
@@ -204,3 +205,28 @@ def test_a_path_of_too_many_frames_is_not_written(tmp_path):
     for kind in ("lyra", "nerfstudio"):
         with pytest.raises(UserError, match="frames"):
             paths.save(tmp_path / "a", path, kind)
+
+
+def test_the_command_converts_places_and_tells(tmp_path, capsys):
+    path_file.save(tmp_path / "a.json", CameraPath(KEYS, 8))
+    said = {}
+    for source, out, *options in [
+        ("a.json", "b.nerfstudio.json", "--scale", "2", "--at=1,0,-1"),
+        ("b.nerfstudio.json", "c.npz", "--fps", "4"),
+        ("c.npz", "d.json", "--even"),
+        ("b.nerfstudio.json", "e.json", "--keyframes"),
+    ]:
+        words = ["path", str(tmp_path / source), "-o", str(tmp_path / out), *options, "--json"]
+        assert main(words) == 0
+        said[out] = json.loads(capsys.readouterr().out)
+    assert said["b.nerfstudio.json"] == {
+        "keys": 3, "frames": 33, "seconds": 4, "fps": 8, "loop": False, "is_level": True
+    }  # fmt: skip
+    assert (said["c.npz"]["frames"], said["d.json"]["keys"], said["e.json"]["keys"]) == (17, 17, 3)
+    last = path_file.load(tmp_path / "d.json")
+    assert last.pace == "even"
+    np.testing.assert_allclose(path_file.numbers(last.keys[0].pose)[:3], (3, 4, 5), atol=1e-9)
+    assert main(["path", str(tmp_path / "c.npz")]) == 0
+    assert "17 keys" in capsys.readouterr().out
+    assert main(["path", str(tmp_path / "a.json"), "--scale", "1e9"]) == 2
+    assert main(["path", str(tmp_path / "none.json")]) == 2

@@ -35,9 +35,17 @@ def load(file: Path, *, keyframes: bool = False) -> CameraPath:
         raise UserError(f"{file}: {shown(error)}") from None
 
 
+def kind_of(file: Path) -> Kind:
+    """What a file is to be, by its name."""
+    name = file.name.lower()
+    return (
+        "lyra" if name.endswith(".npz") else "nerfstudio" if name.endswith(".nerfstudio.json") else "voxtide"
+    )
+
+
 def save(file: Path, path: CameraPath, kind: Kind | None = None) -> None:
-    """Write a camera path. kind: by default Lyra's for .npz, else Voxtide's. Raises UserError."""
-    kind = kind or ("lyra" if file.suffix.lower() == ".npz" else "voxtide")
+    """Write a camera path. kind: by default kind_of its name. Raises UserError."""
+    kind = kind or kind_of(file)
     try:
         if kind == "lyra":
             lyra.save(file, path)

@@ -11,7 +11,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from ...app.camera import Pose
-from ...app.fly import DEGREES_PER_PIXEL, FAST, SLOW, SPEED_PER_CLICK
+from ...app.moving.state import FAST, SLOW, SPEED_PER_CLICK
+from ...app.moving.step import DEGREES_PER_PIXEL
 from ...atlas.layout import PASSES
 from .messages import FOV_DEG, MAX_PITCH, QUALITIES, BadMessageError, Got, Look, Message, Moved, Role, parse
 from .seats import MAX_SEATS, Hall, Seat, Wish
