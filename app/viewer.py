@@ -18,7 +18,7 @@ from .remembering import Remembering
 from .render.context import GL_VERSION, describe, open_current
 from .session import Session
 from .show import Show
-from .window import Window, open_window
+from .window import Input, Window, open_window
 from .worlds import Worlds
 
 _TITLE_S = 0.5
@@ -65,6 +65,9 @@ def view_worlds(library: Library, start: Start, on_bad: OnBad) -> None:
         show = Show(ctx, window.size)
         open_things.callback(show.release)
         open_things.callback(lambda: remembering.end(session, panel.layout(), window.size))
+        for _ in range(2):  # so that the first frame that is shown has the panel, and a picture of its size
+            panel.begin(session, [], Input(), window.size)
+            panel.draw(session, window.size)
         run(window, panel, worlds, show, session, remembering, start.seconds)
 
 

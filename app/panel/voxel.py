@@ -21,11 +21,12 @@ def draw(session: Session) -> None:
         return
     for name, value, text in lines(picked):
         widgets.pair(session, name, value, text)
+    bar = imgui.ImVec2(imgui.get_content_region_avail().x, imgui.get_frame_height())
     r, g, b, a = picked.rgba
-    imgui.color_button("##colour", imgui.ImVec4(r / 255, g / 255, b / 255, 1), 0, imgui.ImVec2(-1, 0))
+    imgui.color_button("##colour", imgui.ImVec4(r / 255, g / 255, b / 255, 1), 0, bar)
     widgets.tip(session, f"R {r}, G {g}, B {b}, coverage {a} of 255.")
     u, v, w = address.uvw_of(np.array(picked.voxel)).tolist()
-    imgui.color_button("##uvw", imgui.ImVec4(u / 255, v / 255, w / 255, 1), 0, imgui.ImVec2(-1, 0))
+    imgui.color_button("##uvw", imgui.ImVec4(u / 255, v / 255, w / 255, 1), 0, bar)
     widgets.tip(session, f"Its identity as a colour: R {u}, G {v}, B {w} are its u, v, w (pass uvw).")
 
 

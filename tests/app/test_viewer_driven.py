@@ -137,6 +137,7 @@ def test_a_visit(tmp_path, world, display):
         now = again.until(lambda now: now["drawn"] == now["size"])
         assert Path(now["world"]).stem == "dots", "the world that was looked at last"
         assert now["shadows"] is True, "a setting that was changed in the window"
+        time.sleep(3.0)
         again.shot("again")
         again.leave()
     finally:
@@ -284,7 +285,8 @@ def drop(person, tmp_path):
     person.until(lambda now: now["bakings"])
     person.shot("dropped")
     person.until(lambda now: Path(now["world"]).stem == "dots")
-    time.sleep(1.0)
+    person.until(lambda now: now["drawn"] == now["size"] and not now["bakings"])
+    time.sleep(3.0)
     assert centre(person.shot("baked")).std() > 5
 
 
