@@ -7,6 +7,7 @@ and Gaussians whose largest sigma is above --max-scale. Formats: splat .ply of e
 GeoTIFF; volumes in .npy, .npz, Zarr, .vdb; MagicaVoxel .vox; meshes in .glb, .gltf, .obj, .stl, .off and
 .ply; folders of posed RGB-D (docs/rgbd.md). docs/sources.md says more.
 
+`lyra:` is a scene that is generated from one picture (--image, --trajectory): docs/generators.md.
 `procedural:island` is a scene without a file: an island of --size-km, another one for each --seed.
 """
 
@@ -16,11 +17,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from ..bake import BakeReport, Progress
-from ..errors import UserError
-from . import arguments
+from ..bake import BakeOptions, BakeReport, Progress
+from ..errors import UserError, shown
+from . import arguments, generating
 
-PREFIX = "procedural:"
+PREFIX, GENERATED = "procedural:", "lyra:"
 DEFAULT_SIZE_KM, DEFAULT_SEED = 0.2, 1
 ONLY_SCENES = {  # what only the voxeliser reads, and its defaults
     "up": "auto", "scale": None, "at": (0.0, 0.0, 0.0), "origin": None, "bounds": None,
@@ -30,7 +31,7 @@ ONLY_SCENES = {  # what only the voxeliser reads, and its defaults
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SRC", type=Path, help="the scene's file, or procedural:island")
+    parser.add_argument("source", metavar="SRC", type=Path, help="the scene's file, procedural:island, or lyra:")
     parser.add_argument("out", metavar="OUT.vxt", type=Path, help="folder to write the world to")
     add = parser.add_argument
     add("--voxel-size", type=arguments.positive, default=0.01, metavar="M", help="metres (default 0.01)")
@@ -97,6 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-depth", type=arguments.positive, metavar="M", help="leave out what is farther, metres"
     )
     rgbd.add_argument("--no-carve", action="store_true", help="keep what other frames saw through")
+    generating.add_arguments(parser)
+    parser.add_argument("--frames", type=Path, metavar="DIR", help="lyra: where its steps are kept (OUT.steps)")
     made = parser.add_argument_group("procedural:island")
     made.add_argument(
         "--size-km", type=arguments.positive, metavar="KM", help="edge of its square (default 0.2)"
@@ -110,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     from .. import progress
 
     with progress.shown(silent=args.json) as show:
-        report = _procedural(args, show) if str(args.source).startswith(PREFIX) else _scene(args, show)
+        report = _baked(args, show)
     if args.json:
         print(json.dumps(asdict(report)))
         return 0
@@ -123,6 +126,17 @@ def run(args: argparse.Namespace) -> int:
     if any(report.dropped.values()):
         print("  left out: " + ", ".join(f"{n:,} {why}" for why, n in report.dropped.items() if n))
     return 0
+
+
+def _baked(args: argparse.Namespace, show: Progress) -> BakeReport:
+    """By what kind of source it is."""
+    if str(args.source) == GENERATED:
+        from .generated import bake_generated
+
+        return bake_generated(args, options_of(args), show)
+    if args.image is not None:
+        raise UserError(f"--image is for {GENERATED}: voxtide bake {GENERATED} --image ... {shown(args.out)}")
+    return _procedural(args, show) if str(args.source).startswith(PREFIX) else _scene(args, show)
 
 
 def _procedural(args: argparse.Namespace, show: Progress) -> BakeReport:
@@ -149,13 +163,25 @@ def _procedural(args: argparse.Namespace, show: Progress) -> BakeReport:
 
 def _scene(args: argparse.Namespace, show: Progress) -> BakeReport:
     """Bake a scene's file."""
-    from ..bake import BakeOptions, bake
+    from ..bake import bake
     from ..sources import is_recording, open_source
     from ..sources.rgbd import Asked, open_rgbd
 
     if args.seed is not None or args.size_km is not None:
         raise UserError(f"--size-km and --seed are for {PREFIX} worlds, like {PREFIX}island")
-    options = BakeOptions(
+    asked = Asked(args.pose_convention, args.intrinsics, args.depth_scale)
+    if is_recording(args.source):
+        source = open_rgbd(args.source, asked, tell=lambda line: print(line, file=sys.stderr))
+    elif asked != Asked():
+        raise UserError("--pose-convention, --intrinsics and --depth-scale are for folders of posed RGB-D")
+    else:
+        source = open_source(args.source)
+    return bake(source, args.out, options_of(args), show)
+
+
+def options_of(args: argparse.Namespace) -> BakeOptions:
+    """What a scene is baked with."""
+    return BakeOptions(
         voxel_size_m=args.voxel_size,
         up=args.up,
         scale=args.scale,
@@ -171,11 +197,3 @@ def _scene(args: argparse.Namespace, show: Progress) -> BakeReport:
         carve=not args.no_carve,
         overwrite=args.overwrite,
     )
-    asked = Asked(args.pose_convention, args.intrinsics, args.depth_scale)
-    if is_recording(args.source):
-        source = open_rgbd(args.source, asked, tell=lambda line: print(line, file=sys.stderr))
-    elif asked != Asked():
-        raise UserError("--pose-convention, --intrinsics and --depth-scale are for folders of posed RGB-D")
-    else:
-        source = open_source(args.source)
-    return bake(source, args.out, options, show)

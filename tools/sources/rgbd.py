@@ -19,10 +19,11 @@ from . import rgbd_images, rgbd_poses
 from .rgbd_layouts import nerfstudio, redwood, scannet, seven_scenes, tum
 from .rgbd_lyra import lyra
 from .rgbd_recording import Convention, Intrinsics, Recording, View
+from .rgbd_steps import steps
 from .source import Frames, Source
 
 # In this order: the more a layout demands, the earlier.
-LAYOUTS = (lyra, tum, seven_scenes, redwood, scannet, nerfstudio)
+LAYOUTS = (steps, lyra, tum, seven_scenes, redwood, scannet, nerfstudio)
 EXPECTED = (
     "a folder of posed RGB-D: color/ depth/ trajectory.log (Redwood), groundtruth.txt (TUM), "
     "frame-*.pose.txt (7-Scenes), pose/ intrinsic/ (ScanNet), depth.zip (Lyra), transforms.json "
@@ -70,7 +71,11 @@ def open_rgbd(path: Path, asked: Asked | None = None, tell: Callable[[str], None
         len(recording.views),
         recording.up,
         batches,
-        {"format": f"rgbd {recording.layout}", "poses": asked.convention or str(recording.convention)},
+        {
+            "format": f"rgbd {recording.layout}",
+            "poses": asked.convention or str(recording.convention),
+            **recording.notes,
+        },
         files=tuple(dict.fromkeys([*recording.files, *names])),
     )
 
