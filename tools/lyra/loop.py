@@ -72,13 +72,13 @@ def generate(
     if len(done):
         told(len(done) - 2)
     if len(done) - 1 < plan.n_steps:
-        session = generator.open(seed, steps.path, plan, done)
+        session = generator.open(seed, steps.path, plan, done, progress)
         try:
             if not len(done):
                 first = session.seed_result()
                 check_frames(first.frames, 1, seed.size)
                 check_depth(first, seed.size)
-                _keep(first if first.depth is not None or lift is None else lift(first), None, steps, report)
+                _keep(first, None, steps, report)  # one view alone has no scale: it is not lifted
                 told(-1)
             for index in range(at, plan.n_steps):
                 progress("steps", index, plan.n_steps)

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..progress import Progress
 from .problems import Code, GeneratorError, Problem
 
 F32 = NDArray[np.float32]
@@ -135,7 +136,14 @@ class Generator(Protocol):
         """What stands in the way, found without loading a model; empty: nothing that can be seen."""
         ...
 
-    def open(self, seed: Seed, workdir: Path, plan: "Plan", done: Sequence[StepResult] = ()) -> Session:
+    def open(
+        self,
+        seed: Seed,
+        workdir: Path,
+        plan: "Plan",
+        done: Sequence[StepResult] = (),
+        progress: Progress | None = None,
+    ) -> Session:
         """Begin, or go on after the results that are `done` (seed first). GeneratorError."""
         ...
 

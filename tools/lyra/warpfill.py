@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..progress import Progress
 from . import cloud as clouds
 from .cloud import Cloud
 from .inpaint import filled
@@ -46,7 +47,9 @@ class WarpFill:
     def preflight(self) -> list[Problem]:
         return []
 
-    def open(self, seed: Seed, workdir: Path, plan: Plan, done: Sequence[StepResult] = ()) -> "WarpFillSession":
+    def open(
+        self, seed: Seed, workdir: Path, plan: Plan, done: Sequence[StepResult] = (), progress: Progress | None = None
+    ) -> "WarpFillSession":
         """GeneratorError where the seed has no depth."""
         session = WarpFillSession.begun(seed)
         for result in done:
