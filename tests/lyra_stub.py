@@ -73,7 +73,11 @@ class Stub(BaseHTTPRequestHandler):
         if url.path == "/healthz":
             return self.answer(200, b'{"status": "ok"}')
         if url.path == "/metadata":
-            known = {"model_name": state["model"], "min_frames_per_request": 80, "inference_resolution": [SIZE]}
+            known = {
+                "model_name": state["model"],
+                "min_frames_per_request": 80,
+                "inference_resolution": [SIZE],
+            }
             return self.answer(200, json.dumps(known).encode())
         name = parse_qs(url.query)["request_id"][0]
         if name not in state["asked"]:
@@ -85,7 +89,11 @@ class Stub(BaseHTTPRequestHandler):
         if how == "gone":
             return self.connection.close()
         if how == "die" and len(state["asked"]) > 1:
-            print("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20 GiB", file=sys.stderr, flush=True)
+            print(
+                "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 20 GiB",
+                file=sys.stderr,
+                flush=True,
+            )
             os._exit(1)
         if how == "oom-answer":
             return self.answer(500, b"CUDA out of memory. Tried to allocate 2.00 GiB")
@@ -123,9 +131,13 @@ class Stub(BaseHTTPRequestHandler):
             assert found["type"] == "SeedingRequest" and fields["images"].dtype == np.float32
             assert fields["images"].shape == (1, SIZE[1], SIZE[0], 3) and 0 <= fields["images"].min()
             state["seeds"].append(fields)
-            given = {k: fields[k] for k in ("request_id", "cameras_to_world", "focal_lengths", "principal_points")}
+            given = {
+                k: fields[k] for k in ("request_id", "cameras_to_world", "focal_lengths", "principal_points")
+            }
             depth = np.full((1, SIZE[1], SIZE[0]), 2, np.float32)
-            return self.message("SeedingResult", given | {"depths": depth, "masks": np.ones(depth.shape, bool)})
+            return self.message(
+                "SeedingResult", given | {"depths": depth, "masks": np.ones(depth.shape, bool)}
+            )
         assert found["type"] == "InferenceRequest" and fields["cameras_to_world"].shape == (80, 3, 4)
         if state["behaviour"] == "busy":
             return self.answer(503, b"busy")
@@ -195,7 +207,10 @@ def main(argv):
     if argv[:2] == ["-m", "uvicorn"]:
         if how == "start":
             sys.exit("ImportError: flash_attn is not installed")
-        assert os.environ["LYRA_GUI_DA3_USE_PREDICTED_POSE"] == "0" and argv[argv.index("--host") + 1] == "127.0.0.1"
+        assert (
+            os.environ["LYRA_GUI_DA3_USE_PREDICTED_POSE"] == "0"
+            and argv[argv.index("--host") + 1] == "127.0.0.1"
+        )
         server(how, port=int(argv[argv.index("--port") + 1])).serve_forever()
     elif argv[0] == "-m":
         command_line(how, argv[2:])

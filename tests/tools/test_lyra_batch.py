@@ -138,7 +138,9 @@ def test_preflight_finds_what_is_missing(stub, monkeypatch):
     assert [p.code for p in places.problems()] == [Code.GPU_SMALL]
     gpu["said"] = None, ""
     assert [p.code for p in places.problems()] == [Code.GPU_ABSENT]
-    (root / "checkpoints/model/model/__0_0.distcp").write_bytes(b"")  # a truncated model loads, and makes noise
+    (root / "checkpoints/model/model/__0_0.distcp").write_bytes(
+        b""
+    )  # a truncated model loads, and makes noise
     assert Code.CHECKPOINT_MISSING in {p.code for p in places.problems()}
 
 

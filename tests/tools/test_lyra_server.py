@@ -21,7 +21,9 @@ def joined(behaviour, timeout_s=20.0):
 
 
 def run(generator, folder, way=None, first=None):
-    return generate(generator, first or seed(), way or plan(), Steps(folder), {}, lambda *a: None, lambda i: None)
+    return generate(
+        generator, first or seed(), way or plan(), Steps(folder), {}, lambda *a: None, lambda i: None
+    )
 
 
 def test_seed_three_steps_and_revert(tmp_path):

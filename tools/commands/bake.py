@@ -31,7 +31,9 @@ ONLY_SCENES = {  # what only the voxeliser reads, and its defaults
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SRC", type=Path, help="the scene's file, procedural:island, or lyra:")
+    parser.add_argument(
+        "source", metavar="SRC", type=Path, help="the scene's file, procedural:island, or lyra:"
+    )
     parser.add_argument("out", metavar="OUT.vxt", type=Path, help="folder to write the world to")
     add = parser.add_argument
     add("--voxel-size", type=arguments.positive, default=0.01, metavar="M", help="metres (default 0.01)")
@@ -99,7 +101,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     rgbd.add_argument("--no-carve", action="store_true", help="keep what other frames saw through")
     generating.add_arguments(parser)
-    parser.add_argument("--frames", type=Path, metavar="DIR", help="lyra: where its steps are kept (OUT.steps)")
+    parser.add_argument(
+        "--frames", type=Path, metavar="DIR", help="lyra: where its steps are kept (OUT.steps)"
+    )
     made = parser.add_argument_group("procedural:island")
     made.add_argument(
         "--size-km", type=arguments.positive, metavar="KM", help="edge of its square (default 0.2)"

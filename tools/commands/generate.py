@@ -17,8 +17,12 @@ from . import arguments, generating
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("frames", metavar="FOLDER", type=Path, help="folder to write the steps to")
     generating.add_arguments(parser)
-    parser.add_argument("--intrinsics", type=arguments.quad, metavar="FX,FY,CX,CY", help="of the picture, pixels")
-    parser.add_argument("--depth-scale", type=arguments.positive, metavar="N", help="depth units per metre (1000)")
+    parser.add_argument(
+        "--intrinsics", type=arguments.quad, metavar="FX,FY,CX,CY", help="of the picture, pixels"
+    )
+    parser.add_argument(
+        "--depth-scale", type=arguments.positive, metavar="N", help="depth units per metre (1000)"
+    )
     parser.add_argument("--seed", type=arguments.natural, metavar="N", help="of what is random (1)")
     parser.add_argument("-f", "--overwrite", action="store_true", help="remove the steps that are there")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -39,5 +43,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(asdict(report) | {"folder": str(report.folder)}))
         return 0
     again = f", from step {report.resumed_at}" if report.resumed_at else ""
-    print(f"{args.frames}: {report.steps} steps, {report.frames} frames by {report.backend}{again}, {report.seconds:.1f} s")
+    print(
+        f"{args.frames}: {report.steps} steps, {report.frames} frames by {report.backend}{again}, {report.seconds:.1f} s"
+    )
     return 0

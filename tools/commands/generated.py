@@ -24,7 +24,8 @@ def bake_generated(args: argparse.Namespace, options: BakeOptions, show: Progres
     run = generating.prepared(args, steps, generating.told_on_stderr)
     if run.generator.info.provides_depth == "none" and run.lift is None:
         raise GeneratorError(
-            Code.DEPTH_MISSING, f"{run.generator.info.name} gives no depth, and without it nothing is voxelised"
+            Code.DEPTH_MISSING,
+            f"{run.generator.info.name} gives no depth, and without it nothing is voxelised",
         )
     if args.overwrite:
         steps.clear()

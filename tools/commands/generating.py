@@ -35,7 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="walk",
         help=f"the camera's way: Lyra's .npz, a path's .json (own or nerfstudio's), or {', '.join(PRESETS)} (walk)",
     )
-    add("--steps", type=arguments.count, metavar="N", help=f"of 80 frames each (default {STEPS}, or as the way is long)")
+    add(
+        "--steps",
+        type=arguments.count,
+        metavar="N",
+        help=f"of 80 frames each (default {STEPS}, or as the way is long)",
+    )
     add("--pose-scale", type=arguments.positive, default=1.0, metavar="F", help="times the way's length (1)")
     add("--prompt", default="", metavar="TEXT", help="what is to be seen")
     add("--captions", type=Path, metavar="FILE", help="prompts by frame number, Lyra's .json")

@@ -57,7 +57,12 @@ class Lyra2Cli:
         return checkout.problems(self.wishes.dmd)
 
     def open(
-        self, seed: Seed, workdir: Path, plan: Plan, done: Sequence[StepResult] = (), progress: Progress | None = None
+        self,
+        seed: Seed,
+        workdir: Path,
+        plan: Plan,
+        done: Sequence[StepResult] = (),
+        progress: Progress | None = None,
     ) -> "BatchSession":
         """Nothing runs until the first frames are asked for."""
         if (plan.w2c[0] != seed.w2c).any() or (plan.k[0] != seed.k).any():
@@ -91,7 +96,9 @@ class BatchSession:
         return result
 
     def revert(self) -> None:
-        raise GeneratorError(Code.BAD_ANSWER, "the command line makes all at once and cannot take a step back")
+        raise GeneratorError(
+            Code.BAD_ANSWER, "the command line makes all at once and cannot take a step back"
+        )
 
     def close(self) -> None:
         """`made` has ended its child."""
@@ -133,7 +140,9 @@ class BatchSession:
             if why:
                 raise GeneratorError(why.code, why.message, why.evidence)
             if code == 0:
-                raise GeneratorError(Code.SILENT_SKIP, f"it ended without an error and without a film; log: {running.log}")
+                raise GeneratorError(
+                    Code.SILENT_SKIP, f"it ended without an error and without a film; log: {running.log}"
+                )
             raise GeneratorError(Code.UNKNOWN, f"it ended with {code}; log: {running.log}")
         try:
             check_film(film, n, self.seed.size)
@@ -166,9 +175,16 @@ class BatchSession:
         """The command, as a list."""
         wishes, given = self.generator.wishes, (self.log / "in").resolve()
         argv = [child.python_of_lyra(), "-m", MODULE, "--input_image_path", str(given / "seed.png")]
-        argv += ["--trajectory_path", str(given / "trajectory.npz"), "--captions_path", str(given / "captions.json")]
+        argv += [
+            "--trajectory_path",
+            str(given / "trajectory.npz"),
+            "--captions_path",
+            str(given / "captions.json"),
+        ]
         argv += ["--num_frames", str(len(self.plan.w2c)), "--experiment", "lyra2", "--pose_scale", "1.0"]
         argv += ["--checkpoint_dir", "checkpoints/model", "--seed", str(self.seed.seed), "--fps", "16"]
         argv += ["--da3_model_path_custom", "checkpoints/recon/model.pt", "--output_path", str(out.resolve())]
         argv += ["--use_dmd"] if wishes.dmd else []
-        return argv + (["--offload", "--offload_when_prompt", "--offload_da3_diffusion"] if wishes.offload else [])
+        return argv + (
+            ["--offload", "--offload_when_prompt", "--offload_da3_diffusion"] if wishes.offload else []
+        )

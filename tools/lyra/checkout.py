@@ -63,13 +63,17 @@ def _checkpoints(at: Path, dmd: bool) -> list[Problem]:
         if not (folder / name).is_file() or (folder / name).stat().st_size < MIN_CHECKPOINT_BYTES:
             code = Code.DA3_CKPT if name.startswith("recon/") else Code.CHECKPOINT_MISSING
             found.append(Problem(code, f"checkpoints/{name} is missing or cut short"))
-    model = next((p for p in (folder / "model" / "model", folder / "model") if (p / ".metadata").is_file()), None)
+    model = next(
+        (p for p in (folder / "model" / "model", folder / "model") if (p / ".metadata").is_file()), None
+    )
     if model is None:
         found.append(Problem(Code.CHECKPOINT_MISSING, "checkpoints/model has no .metadata"))
     else:
         shards = list(model.glob("*.distcp"))
         if not shards or any(p.stat().st_size < MIN_CHECKPOINT_BYTES for p in shards):
-            found.append(Problem(Code.CHECKPOINT_MISSING, "checkpoints/model lacks shards, or has empty ones"))
+            found.append(
+                Problem(Code.CHECKPOINT_MISSING, "checkpoints/model lacks shards, or has empty ones")
+            )
     return found
 
 
@@ -91,4 +95,6 @@ def _imports(at: Path) -> list[Problem]:
     if code == 0:
         return []
     told = diagnose(said, code)
-    return [told or Problem(Code.ENV_IMPORT, "its environment does not start", said.strip().rpartition("\n")[2])]
+    return [
+        told or Problem(Code.ENV_IMPORT, "its environment does not start", said.strip().rpartition("\n")[2])
+    ]

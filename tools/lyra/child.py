@@ -82,7 +82,9 @@ class Child:
                 continue
 
 
-def answer(argv: Sequence[str], cwd: Path, env: Mapping[str, str], timeout_s: float) -> tuple[int | None, str]:
+def answer(
+    argv: Sequence[str], cwd: Path, env: Mapping[str, str], timeout_s: float
+) -> tuple[int | None, str]:
     """Run a small command -> (exit code, None: it could not or took too long; what it printed)."""
     try:
         done = subprocess.run(

@@ -145,7 +145,9 @@ def settled(depth: F32) -> F32:
     out = depth.copy()
     padded = np.pad(depth, 1)
     height, width = depth.shape
-    around = np.stack([padded[r : r + height, c : c + width] for r in range(3) for c in range(3) if (r, c) != (1, 1)])
+    around = np.stack(
+        [padded[r : r + height, c : c + width] for r in range(3) for c in range(3) if (r, c) != (1, 1)]
+    )
     near = (np.abs(around - depth) <= EDGE * depth) & (around > 0)
     lone = (near.sum(0) < 3) & (depth > 0)
     if not lone.any():
@@ -153,7 +155,9 @@ def settled(depth: F32) -> F32:
     others = around[:, lone]
     # of the neighbours that have company themselves
     company = np.pad(near.sum(0), 1)
-    firm = np.stack([company[r : r + height, c : c + width] for r in range(3) for c in range(3) if (r, c) != (1, 1)])
+    firm = np.stack(
+        [company[r : r + height, c : c + width] for r in range(3) for c in range(3) if (r, c) != (1, 1)]
+    )
     gap = np.where((firm[:, lone] >= 3) & (others > 0), np.abs(others - depth[lone]), np.float32(np.inf))
     best = gap.argmin(0)
     picked = others[best, np.arange(len(best))]

@@ -16,6 +16,7 @@ from .protocol import F32, F64, Mask
 DEEPER = 3.0  # power of depth against distance: a surface twice as deep wins at eight times the distance
 HIDDEN = 1.1  # times as deep as the opposite one: that one hid it
 ALIKE = 0.12  # of depth: candidates that give colour together
+BENT = 0.1  # what a surface counts whose plane does not go on so far
 MOST = 2.0  # depth changes by at most this factor across a hole
 SMOOTH = 2  # rounds of smoothing made-up colours
 
@@ -39,12 +40,18 @@ def filled(rgb: F32, depth: F32, normal: F32, covered: Mask, k: F64, far: float)
     slant = (n_at * _rays(holes, width, k)).sum(-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         on_plane = level / slant
-    low, high = z_at / np.float32(MOST), np.minimum(z_at * np.float32(MOST), np.maximum(z_at, np.float32(far)))
+    low, high = (
+        z_at / np.float32(MOST),
+        np.minimum(z_at * np.float32(MOST), np.maximum(z_at, np.float32(far))),
+    )
     goes_on = (slant < 0) & (on_plane >= low) & (on_plane <= high)
     z = np.where(there, np.where(goes_on, on_plane, np.where(slant < 0, on_plane, high).clip(low, high)), 0)
     opposite = z[_OPPOSITE]
     hid = (opposite > z * np.float32(HIDDEN)) & there[_OPPOSITE]
-    score = np.where(there & ~hid, (z / np.maximum(z.max(0), np.float32(1e-9))) ** np.float32(DEEPER) / away, 0)
+    score = np.where(
+        there & ~hid, (z / np.maximum(z.max(0), np.float32(1e-9))) ** np.float32(DEEPER) / away, 0
+    )
+    score *= np.where(goes_on, np.float32(1), np.float32(BENT))
     best, column = score.argmax(0), np.arange(len(holes))
     chosen = z[best, column]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -89,7 +96,9 @@ def smoothed(rgb: F32, depth: F32, holes: NDArray[np.int64]) -> F32:
         for dr in (-1, 0, 1):
             for dc in (-1, 0, 1):
                 r, c = (row + dr).clip(0, height - 1), (column + dc).clip(0, width - 1)
-                like = (np.abs(depth[r, c] - depth[row, column]) <= ALIKE * depth[row, column]).astype(np.float32)
+                like = (np.abs(depth[r, c] - depth[row, column]) <= ALIKE * depth[row, column]).astype(
+                    np.float32
+                )
                 total += rgb[r, c] * like[:, None]
                 n += like
         rgb = rgb.copy()

@@ -24,7 +24,9 @@ def da3_lift(wishes: Wishes, workdir: Path, every: int = 4) -> Lift:
     """A function that gives depth to every `every`-th frame of a step and its last one. GeneratorError."""
     at = checkout.root()
     if at is None:
-        raise GeneratorError(Code.CHECKOUT_MISSING, "LYRA2_ROOT is not set: the depth model is part of Lyra 2")
+        raise GeneratorError(
+            Code.CHECKOUT_MISSING, "LYRA2_ROOT is not set: the depth model is part of Lyra 2"
+        )
 
     def lift(result: StepResult) -> StepResult:
         chosen = np.unique([*range(0, len(result.frames), every), len(result.frames) - 1])

@@ -10,7 +10,17 @@ import numpy as np
 
 from ..progress import Progress
 from .problems import Code, GeneratorError
-from .protocol import Generator, Plan, Seed, StepRequest, StepResult, check_depth, check_frames, check_plan, check_result
+from .protocol import (
+    Generator,
+    Plan,
+    Seed,
+    StepRequest,
+    StepResult,
+    check_depth,
+    check_frames,
+    check_plan,
+    check_result,
+)
 from .steps import Steps, digest_of
 
 Lift = Callable[[StepResult], StepResult]  # gives depth to a step that has none

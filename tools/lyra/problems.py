@@ -123,9 +123,15 @@ _TOLD: Sequence[tuple[Code, str]] = (
     ),
     (Code.RECON_TOO_SHORT, r"Need at least .* source frames"),
     (Code.BAD_LENGTH, r"N-1 must be divisible|must be divisible by|num_frames"),
-    (Code.BAD_EXPERIMENT, r"lyra_framepack_spatial|[Cc]ould not find .*experiment|experiment .*not (found|reg)"),
+    (
+        Code.BAD_EXPERIMENT,
+        r"lyra_framepack_spatial|[Cc]ould not find .*experiment|experiment .*not (found|reg)",
+    ),
     (Code.GPU_ABSENT, r"No CUDA GPUs are available|no NVIDIA driver|Torch not compiled with CUDA"),
-    (Code.SILENT_SKIP, r"Skipping|already exists|cannot identify image|[Cc]ould not (read|load)|not found, skip"),
+    (
+        Code.SILENT_SKIP,
+        r"Skipping|already exists|cannot identify image|[Cc]ould not (read|load)|not found, skip",
+    ),
 )
 
 

@@ -178,7 +178,12 @@ def inverse(pose: F64) -> F64:
 def check_plan(plan: Plan, size: tuple[int, int], median_depth: float | None = None) -> None:
     """GeneratorError if poses or cameras cannot be meant, or frames are not 1 + 80 k."""
     n = len(plan.w2c)
-    if n < 1 + STEP_FRAMES or (n - 1) % STEP_FRAMES or plan.k.shape != (n, 3, 3) or plan.w2c.shape[1:] != (4, 4):
+    if (
+        n < 1 + STEP_FRAMES
+        or (n - 1) % STEP_FRAMES
+        or plan.k.shape != (n, 3, 3)
+        or plan.w2c.shape[1:] != (4, 4)
+    ):
         raise GeneratorError(Code.BAD_LENGTH, f"the way has {n:,} poses")
     if len(plan.prompts) != plan.n_steps:
         raise GeneratorError(Code.BAD_LENGTH, f"{len(plan.prompts)} prompts for {plan.n_steps} steps")
@@ -210,7 +215,9 @@ def check_result(result: StepResult, request: StepRequest, size: tuple[int, int]
     check_frames(result.frames, STEP_FRAMES, size)
     for used, asked in ((result.w2c, request.w2c), (result.k, request.k)):
         if used.shape != asked.shape:
-            raise GeneratorError(Code.BAD_ANSWER, f"step {request.index} came with {used.shape} poses or cameras")
+            raise GeneratorError(
+                Code.BAD_ANSWER, f"step {request.index} came with {used.shape} poses or cameras"
+            )
     off = np.abs(result.w2c - request.w2c).max(axis=(1, 2))
     allowed = SAME_POSE * np.maximum(1, np.abs(request.w2c).max(axis=(1, 2)))
     if (off > allowed).any():
@@ -226,7 +233,9 @@ def check_frames(frames: Rgb, n: int, size: tuple[int, int]) -> None:
     """GeneratorError unless there are n frames of this size (width, height)."""
     if frames.ndim != 4 or frames.shape[1:] != (size[1], size[0], 3):
         found = " x ".join(map(str, frames.shape[2:0:-1]))
-        raise GeneratorError(Code.VIDEO_LAYOUT, f"frames of {found} came where {size[0]} x {size[1]} were due")
+        raise GeneratorError(
+            Code.VIDEO_LAYOUT, f"frames of {found} came where {size[0]} x {size[1]} were due"
+        )
     if len(frames) != n:
         raise GeneratorError(Code.SILENT_SKIP, f"{len(frames)} frames came where {n} were due")
 

@@ -83,5 +83,8 @@ def _nearest(depth: F32, size: tuple[int, int], box: tuple[float, float, float, 
     left, top, right, bottom = box
     columns = left + (np.arange(size[0]) + 0.5) * (right - left) / size[0]
     rows = top + (np.arange(size[1]) + 0.5) * (bottom - top) / size[1]
-    rows, columns = rows.astype(int).clip(0, depth.shape[0] - 1), columns.astype(int).clip(0, depth.shape[1] - 1)
+    rows, columns = (
+        rows.astype(int).clip(0, depth.shape[0] - 1),
+        columns.astype(int).clip(0, depth.shape[1] - 1),
+    )
     return np.ascontiguousarray(depth[rows[:, None], columns], np.float32)

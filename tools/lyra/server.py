@@ -62,7 +62,12 @@ class Lyra2Server:
         return checkout.problems(self.wishes.dmd, self.dummy)
 
     def open(
-        self, seed: Seed, workdir: Path, plan: Plan, done: Sequence[StepResult] = (), progress: Progress | None = None
+        self,
+        seed: Seed,
+        workdir: Path,
+        plan: Plan,
+        done: Sequence[StepResult] = (),
+        progress: Progress | None = None,
     ) -> ServerSession:
         """Start or join, and seed; after whole steps with the last frame of them. GeneratorError."""
         server, url = (None, self.url) if self.url else self.start(workdir, seed.seed)
@@ -112,7 +117,9 @@ class Lyra2Server:
                 why = server.why()
                 if why:
                     raise GeneratorError(why.code, why.message, why.evidence)
-                raise GeneratorError(Code.SERVER_DIED, f"the server ended with {code} at its start; log: {server.log}")
+                raise GeneratorError(
+                    Code.SERVER_DIED, f"the server ended with {code} at its start; log: {server.log}"
+                )
             try:
                 if request(url, "GET", "/healthz", None, 5)[0] == 200:
                     return
@@ -120,7 +127,8 @@ class Lyra2Server:
                 pass
             if time.monotonic() > end:
                 raise GeneratorError(
-                    Code.TIMEOUT, f"the server was not ready within {self.start_timeout_s:.0f} s; log: {server.log}"
+                    Code.TIMEOUT,
+                    f"the server was not ready within {self.start_timeout_s:.0f} s; log: {server.log}",
                 )
             time.sleep(0.1)
 
@@ -135,7 +143,9 @@ def _joined(url: str, dummy: bool) -> tuple[int, int]:
     if name != "Lyra2" and not (dummy and name == "Lyra2Dummy"):
         raise GeneratorError(Code.BAD_ANSWER, f"{url} runs {str(name)[:40]!r}, not Lyra2")
     if found.get("min_frames_per_request") != STEP_FRAMES:
-        raise GeneratorError(Code.BAD_ANSWER, f"{url} makes steps of {found.get('min_frames_per_request')!r} frames")
+        raise GeneratorError(
+            Code.BAD_ANSWER, f"{url} makes steps of {found.get('min_frames_per_request')!r} frames"
+        )
     sizes = found.get("inference_resolution")
     try:
         width, height = (int(n) for n in sizes[0])  # type: ignore[index]

@@ -120,7 +120,9 @@ class ServerSession:
             why = self.server.why()
             if why:
                 raise GeneratorError(why.code, why.message, why.evidence)
-            raise GeneratorError(Code.SERVER_DIED, f"the server ended with {self.server.exit_code}; log: {self.server.log}")
+            raise GeneratorError(
+                Code.SERVER_DIED, f"the server ended with {self.server.exit_code}; log: {self.server.log}"
+            )
 
     def _post(self, path: str, body: bytes, name: str) -> dict[str, Any]:
         """One request that is answered at once. GeneratorError."""
@@ -155,7 +157,9 @@ class ServerSession:
                 drops, busy = drops + 1, False
                 if drops >= DROPS:
                     raise GeneratorError(
-                        Code.DISCONNECT, f"{self.url} is gone: {drops} connections in a row were lost", str(error)
+                        Code.DISCONNECT,
+                        f"{self.url} is gone: {drops} connections in a row were lost",
+                        str(error),
                     ) from None
             if time.monotonic() > end:
                 code = Code.SERVER_BUSY if busy else Code.TIMEOUT
@@ -217,7 +221,11 @@ class ServerSession:
         width, height = self.seed.size
         if depth.ndim == 4 and depth.shape[1] == 1:
             depth = depth[:, 0]
-        if depth.shape != (len(at), height, width) or at.dtype.kind not in "iu" or not ((0 <= at) & (at < STEP_FRAMES)).all():
+        if (
+            depth.shape != (len(at), height, width)
+            or at.dtype.kind not in "iu"
+            or not ((0 <= at) & (at < STEP_FRAMES)).all()
+        ):
             raise GeneratorError(Code.BAD_ANSWER, f"depth came as {depth.shape}, of frames {shown(at)}")
         return usable(depth, mask), asked.frame_ids[at.astype(np.int64)]
 

@@ -101,7 +101,9 @@ def _lyra(path: Path) -> Trajectory:
     w2c = _rigid(path, rgbd_poses.stack(path, "w2c"))
     k = npz.load(path, "intrinsics", 3).astype(np.float64)
     if k.shape != (len(w2c), 3, 3):
-        raise UserError(f"{shown(path)}: intrinsics are {k.shape}: expected one 3 x 3 for each of {len(w2c)} poses")
+        raise UserError(
+            f"{shown(path)}: intrinsics are {k.shape}: expected one 3 x 3 for each of {len(w2c)} poses"
+        )
     if {"image_height", "image_width"} <= set(names):
         width, height = (int(npz.load(path, f"image_{name}", 0)) for name in ("width", "height"))
     else:
@@ -146,7 +148,9 @@ def _nerfstudio_path(path: Path, found: dict[str, Any]) -> Trajectory:
     width, height = found.get("render_width", 1280), found.get("render_height", 720)
     fields = isinstance(entries, list) and all(isinstance(e, dict) for e in entries)
     if not fields or not all(isinstance(v, int) and 0 < v <= 1 << 16 for v in (width, height)):
-        raise UserError(f"{shown(path)}: expected camera_path, a list, and render_width, render_height in pixels")
+        raise UserError(
+            f"{shown(path)}: expected camera_path, a list, and render_width, render_height in pixels"
+        )
     poses = [_opengl(entry.get("camera_to_world")) for entry in entries[: MAX_POSES + 1]]
     cameras = []
     for entry in entries[: MAX_POSES + 1]:

@@ -48,7 +48,12 @@ class WarpFill:
         return []
 
     def open(
-        self, seed: Seed, workdir: Path, plan: Plan, done: Sequence[StepResult] = (), progress: Progress | None = None
+        self,
+        seed: Seed,
+        workdir: Path,
+        plan: Plan,
+        done: Sequence[StepResult] = (),
+        progress: Progress | None = None,
     ) -> "WarpFillSession":
         """GeneratorError where the seed has no depth."""
         session = WarpFillSession.begun(seed)
@@ -70,7 +75,9 @@ class WarpFillSession:
     @classmethod
     def begun(cls, seed: Seed) -> "WarpFillSession":
         if seed.depth is None or not (seed.depth > 0).any():
-            raise GeneratorError(Code.DEPTH_MISSING, "WarpFill moves what it knows the depth of, and has none")
+            raise GeneratorError(
+                Code.DEPTH_MISSING, "WarpFill moves what it knows the depth of, and has none"
+            )
         firm = clouds.settled(seed.depth)
         there = firm > 0
         q = np.where(there, 1 / np.where(there, firm, np.float32(1)), np.float32(0))
@@ -131,7 +138,12 @@ class WarpFillSession:
     def remember(self, result: StepResult) -> None:
         """A step of an earlier run, as if it had been made here."""
         normals = result.state.get("normals")
-        if result.depth is None or result.made is None or normals is None or normals.shape != (result.made.sum(), 3):
+        if (
+            result.depth is None
+            or result.made is None
+            or normals is None
+            or normals.shape != (result.made.sum(), 3)
+        ):
             raise GeneratorError(Code.DEPTH_MISSING, f"step {result.index} on disk was not made by WarpFill")
         self.before = {key: len(parts) for key, parts in self.entries.items()}
         at = 0
@@ -155,7 +167,13 @@ class WarpFillSession:
                 x, y, z = w2c[view, :3, :3] @ at.T + w2c[view, :3, 3:]
                 u, v = k[view, 0, 0] * x + k[view, 0, 2] * z, k[view, 1, 1] * y + k[view, 1, 2] * z
                 margin = 0.2 * width * z
-                if ((z > 0) & (u > -margin) & (u < width * z + margin) & (v > -margin) & (v < height * z + margin)).any():
+                if (
+                    (z > 0)
+                    & (u > -margin)
+                    & (u < width * z + margin)
+                    & (v > -margin)
+                    & (v < height * z + margin)
+                ).any():
                     found.append(key)
                     break
         return found or [0]
@@ -163,7 +181,9 @@ class WarpFillSession:
     def revert(self) -> None:
         if self.before is None:
             raise GeneratorError(Code.BAD_ANSWER, "there is no step to revert")
-        self.entries = {key: parts[: self.before[key]] for key, parts in self.entries.items() if key in self.before}
+        self.entries = {
+            key: parts[: self.before[key]] for key, parts in self.entries.items() if key in self.before
+        }
         self.before = None
 
     def close(self) -> None:

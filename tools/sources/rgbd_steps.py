@@ -39,7 +39,13 @@ def steps(folder: Path) -> Recording | None:
         "steps": str(found.get("word", "")),
     }
     return Recording(
-        "steps", views, "w2c", "-y", sky=found.get("sky") is True, files=list(dict.fromkeys(files)), notes=notes
+        "steps",
+        views,
+        "w2c",
+        "-y",
+        sky=found.get("sky") is True,
+        files=list(dict.fromkeys(files)),
+        notes=notes,
     )
 
 
