@@ -1,7 +1,8 @@
-"""A stand-in for Lyra 2: a conforming server and command line that can fail in every way the real ones do.
+"""A stand-in for Lyra 2: a conforming server and command line that fail in every way the real ones do.
 
-As a module it serves in a thread. As an executable it is LYRA2_PYTHON: `-m uvicorn ...` serves, `-m lyra_2...`
-makes a film, `-c` answers an import. What it does wrong stands in the file `behaviour` of its folder.
+As a module it serves in a thread. As an executable it is LYRA2_PYTHON: `-m uvicorn ...` serves,
+`-m lyra_2...` makes a film, `-c` answers an import.
+What it does wrong stands in the file `behaviour` of its folder.
 """
 
 import base64
@@ -129,7 +130,7 @@ class Stub(BaseHTTPRequestHandler):
         fields = {k: unpacked(v) for k, v in found["fields"].items()}
         if self.path == "/seed-model":
             assert found["type"] == "SeedingRequest" and fields["images"].dtype == np.float32
-            assert fields["images"].shape == (1, SIZE[1], SIZE[0], 3) and 0 <= fields["images"].min()
+            assert fields["images"].shape == (1, SIZE[1], SIZE[0], 3) and fields["images"].min() >= 0
             state["seeds"].append(fields)
             given = {
                 k: fields[k] for k in ("request_id", "cameras_to_world", "focal_lengths", "principal_points")
@@ -183,7 +184,7 @@ def command_line(how, argv):
     print(" 40%|####      | 14/35 [01:00<01:30]", file=sys.stderr, flush=True)
     lines = {
         "oom": "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 12.00 GiB",
-        "checkpoint": "FileNotFoundError: [Errno 2] No such file: 'checkpoints/text_encoder/negative_prompt.pt'",
+        "checkpoint": "FileNotFoundError: 'checkpoints/text_encoder/negative_prompt.pt'",
         "import": "ImportError: VIPE submodule not found",
         "experiment": "ValueError: could not find experiment lyra_framepack_spatial",
         "offline": "huggingface_hub.errors.LocalEntryNotFoundError: cannot find the requested files",

@@ -103,7 +103,7 @@ ROWS = {
     "AssertionError: N-1 must be divisible by 80": Code.BAD_LENGTH,
     "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='huggingface.co')": Code.HF_OFFLINE,
     "RuntimeError: No CUDA GPUs are available": Code.GPU_ABSENT,
-    "torch.distributed.checkpoint.api.CheckpointException: CheckpointException ranks": Code.CHECKPOINT_MISSING,
+    "torch.distributed.checkpoint.api.CheckpointException: ranks": Code.CHECKPOINT_MISSING,
 }
 
 
@@ -149,7 +149,8 @@ def test_the_default_is_the_best_that_preflight_finds(monkeypatch):
     told = []
     assert backend(None, Wishes(), told.append).info.name == "warpfill"
     assert told == [
-        "backend warpfill (lyra2-server: checkout-missing; lyra2-cli: checkout-missing; tinyloop: not-installed)"
+        "backend warpfill (lyra2-server: checkout-missing; lyra2-cli: checkout-missing; "
+        "tinyloop: not-installed)"
     ]
     with pytest.raises(GeneratorError, match="TinyLoop is not part of this installation") as caught:
         backend("tinyloop", Wishes(), told.append)

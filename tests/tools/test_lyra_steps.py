@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from data import needs
-from lyra_scene import K, SIZE, plan, seed
+from lyra_scene import SIZE, K, plan, seed
 from PIL import Image
 from voxtide.app import path_file
 from voxtide.app.camera import Pose

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lyra_scene import K, SIZE, plan, psnr, seed
+from lyra_scene import SIZE, K, plan, psnr, seed
 from posed_room import seen
 from voxtide.tools.lyra.inpaint import filled
 from voxtide.tools.lyra.problems import Code, GeneratorError

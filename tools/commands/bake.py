@@ -101,6 +101,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     rgbd.add_argument("--no-carve", action="store_true", help="keep what other frames saw through")
     generating.add_arguments(parser)
+    splats.add_argument(
+        "--align",
+        type=Path,
+        metavar="CAMERAS.npz",
+        help="of Lyra 2's reconstruction: put its .ply into the frame of --trajectory FILE",
+    )
     parser.add_argument(
         "--frames", type=Path, metavar="DIR", help="lyra: where its steps are kept (OUT.steps)"
     )
@@ -174,7 +180,11 @@ def _scene(args: argparse.Namespace, show: Progress) -> BakeReport:
     if args.seed is not None or args.size_km is not None:
         raise UserError(f"--size-km and --seed are for {PREFIX} worlds, like {PREFIX}island")
     asked = Asked(args.pose_convention, args.intrinsics, args.depth_scale)
-    if is_recording(args.source):
+    if args.align is not None:
+        from ..lyra.reconstruction import open_reconstruction
+
+        source = open_reconstruction(args.source, args.align, generating.open_way(args.trajectory, 16))
+    elif is_recording(args.source):
         source = open_rgbd(args.source, asked, tell=lambda line: print(line, file=sys.stderr))
     elif asked != Asked():
         raise UserError("--pose-convention, --intrinsics and --depth-scale are for folders of posed RGB-D")

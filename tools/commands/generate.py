@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     again = f", from step {report.resumed_at}" if report.resumed_at else ""
     print(
-        f"{args.frames}: {report.steps} steps, {report.frames} frames by {report.backend}{again}, {report.seconds:.1f} s"
+        f"{args.frames}: {report.steps} steps, {report.frames} frames by {report.backend}{again}, "
+        f"{report.seconds:.1f} s"
     )
     return 0

@@ -52,7 +52,7 @@ def _generated(run: Run, steps: Steps, show: Progress, fuser: Fuser) -> list[str
 
 
 def _is_ours(out: Path, word: str, steps: Steps) -> bool:
-    """Whether what lies at `out`, if anything, is this run's: its world, or one cut short beside its steps."""
+    """Whether what lies at `out`, if anything, is this run's: its world, or what a dead run left."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return True
     if not out.is_dir():

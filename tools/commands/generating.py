@@ -29,11 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("--image", type=Path, metavar="FILE", help="the picture to begin with")
     add("--depth", type=Path, metavar="FILE", help="its depth: 16-bit mm, .npy or .exr")
+    add("--depth-along", choices=("axis", "ray"), default="axis", help="ray: as `render --pass depth` (axis)")
     add(
         "--trajectory",
         metavar="WAY",
         default="walk",
-        help=f"the camera's way: Lyra's .npz, a path's .json (own or nerfstudio's), or {', '.join(PRESETS)} (walk)",
+        help=f"the way: Lyra's .npz, a path's .json (own or nerfstudio's), or {', '.join(PRESETS)} (walk)",
     )
     add(
         "--steps",
@@ -73,7 +74,7 @@ def prepared(args: argparse.Namespace, steps: Steps, tell: Callable[[str], None]
     if args.image is None:
         raise UserError("a generator begins with a picture: pass --image FILE")
     wishes = Wishes(
-        size=args.size or Wishes.size,
+        size=args.size or backends.SIZE,
         server=args.server,
         dmd=args.dmd,
         offload=args.offload,
@@ -90,7 +91,7 @@ def prepared(args: argparse.Namespace, steps: Steps, tell: Callable[[str], None]
         from ..lyra.lift import da3_lift
 
         lift = da3_lift(wishes, steps.path)
-    picture = Picture(args.image, args.depth, args.intrinsics, args.depth_scale)
+    picture = Picture(args.image, args.depth, args.intrinsics, args.depth_scale, args.depth_along == "ray")
     way = None if args.trajectory in PRESETS else open_way(args.trajectory, generator.info.fps)
     aspect = way.size[0] / way.size[1] if way and way.size else size[0] / size[1]
     frame = frame_0(picture, size, aspect)

@@ -9,13 +9,14 @@ from .protocol import Generator
 from .warpfill import WarpFill
 
 NAMES = ("lyra2-server", "lyra2-cli", "tinyloop", "warpfill")  # best first
+SIZE = 416, 240  # unless asked otherwise
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a user may say about how a backend runs. None of it but dmd, experiment and size changes a frame."""
+    """What a user may say about how a backend runs."""
 
-    size: tuple[int, int] = (416, 240)  # of backends that make any size
+    size: tuple[int, int] = SIZE  # of backends that make any size
     server: str | None = None  # URL of one that runs already
     dmd: bool = False
     offload: bool = False
@@ -24,7 +25,7 @@ class Wishes:
 
 
 def backend(name: str | None, wishes: Wishes, tell: Callable[[str], None]) -> Generator:
-    """A backend with nothing in its way; `tell` hears which it is and, if none was named, why not a better one.
+    """A backend with nothing in its way; `tell` hears which it is if none was named, and why no better one.
 
     GeneratorError: the named one has a problem.
     """
@@ -36,7 +37,7 @@ def backend(name: str | None, wishes: Wishes, tell: Callable[[str], None]) -> Ge
             more = f" (and {len(problems) - 1} more: {', '.join(p.code for p in problems[1:])})"
             raise GeneratorError(first.code, first.message + more * (len(problems) > 1), first.evidence)
         return found
-    reasons = []
+    reasons: list[str] = []
     for one in NAMES:
         try:
             found = made(one, wishes)

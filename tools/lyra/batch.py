@@ -1,7 +1,7 @@
 """Lyra 2 through its command line: everything at once, one film at the end, which is cut into steps.
 
-Its exit code is not believed: it skips what it cannot read, and what is there already, and ends with 0. So the
-folder for its output is a fresh one, and the film must have every frame.
+Its exit code is not believed: it skips what it cannot read, and what is there already, and ends with 0. So
+the folder for its output is a fresh one, and the film must have every frame.
 """
 
 import shutil
@@ -17,10 +17,10 @@ from ..progress import Progress
 from ..sources.rgbd_video import Video
 from . import checkout, child
 from .backends import Wishes, log_folder
-from .problems import Code, GeneratorError, Problem
-from .protocol import STEP_FRAMES, GeneratorInfo, Plan, Seed, StepRequest, StepResult
-from .server import STEP_DMD_S, STEP_S
 from .films import check_film
+from .problems import Code, GeneratorError, Problem
+from .protocol import GeneratorInfo, Plan, Seed, StepRequest, StepResult
+from .server import STEP_DMD_S, STEP_S
 from .steps import npz_bytes
 from .trajectory import captions_json
 

@@ -9,7 +9,10 @@ from .problems import Code, Problem, diagnose
 MIN_GPU_MIB = 79_000  # "80 GB" as nvidia-smi counts
 MIN_CHECKPOINT_BYTES = 1024  # less is a pointer or a stub
 WEIGHTS_ID = "nvidia/Lyra-2"
-LICENCE = "NVIDIA Internal Scientific Research and Development Model License: not for commercial use, not to be passed on"
+LICENCE = (
+    "NVIDIA Internal Scientific Research and Development Model License: internal research only, "
+    "not for commercial use, not to be passed on"
+)
 LICENCE_DA3 = f"{LICENCE}; public Depth Anything 3 weights: CC BY-NC 4.0"
 # Of each, one path must be there.
 SUBMODULES = (
@@ -37,7 +40,7 @@ def root() -> Path | None:
 
 
 def problems(dmd: bool = False, dummy: bool = False) -> list[Problem]:
-    """What stands in the way of running it here; dummy: of upstream's own stand-in, which needs no weights."""
+    """What stands in the way of running it here; dummy: its own stand-in, which needs no weights."""
     at = root()
     if at is None:
         return [Problem(Code.CHECKOUT_MISSING, "LYRA2_ROOT is not set")]

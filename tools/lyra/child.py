@@ -1,4 +1,4 @@
-"""A process of somebody else's: argument list, own environment, its output in a log, an end that is certain."""
+"""A process of somebody else's: argument list, own environment, a log, an end that is certain."""
 
 import os
 import re
@@ -88,8 +88,8 @@ def answer(
     """Run a small command -> (exit code, None: it could not or took too long; what it printed)."""
     try:
         done = subprocess.run(
-            list(argv), cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s,
-            check=False,
+            list(argv), cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=timeout_s, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return None, str(error)

@@ -5,6 +5,7 @@ closer the patch is drawn as several points, so that a surface stays closed and 
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Cloud:
     def __len__(self) -> int:
         return len(self.at)
 
-    def part(self, chosen: NDArray) -> "Cloud":
+    def part(self, chosen: NDArray[Any]) -> "Cloud":
         return Cloud(*(getattr(self, f.name)[chosen] for f in fields(Cloud)))
 
 
@@ -71,7 +72,8 @@ def cloud_of(
         change.append(shade[chosen])
     at = (ray * z[:, None]) @ turn.T + eye
     upright = (normals(q, k) if normal is None else normal)[chosen] @ turn.T
-    return Cloud(at, *reach, upright, colour[chosen], *change, np.full(len(z), frame, np.int32))
+    frames = np.full(len(z), frame, np.int32)
+    return Cloud(at, reach[0], reach[1], upright, colour[chosen], change[0], change[1], frames)
 
 
 def normals(q: F32, k: F64) -> F32:

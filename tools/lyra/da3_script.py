@@ -2,9 +2,9 @@
 
     python da3_script.py FOLDER OUT.npz CHECKPOINT
 
-FOLDER holds %05d.png and cams.npz {w2c [N, 4, 4], intrinsics [N, 3, 3]}. OUT gets depth [N, H, W] float32 in
-the unit of the poses and sky [N, H, W] uint8. The call is the one that Lyra 2's own loop makes, which aligns the
-result to the given poses and their scale.
+FOLDER holds %05d.png and cams.npz {w2c [N, 4, 4], intrinsics [N, 3, 3]}. OUT gets depth [N, H, W] float32
+in the unit of the poses and sky [N, H, W] uint8. The call is the one that Lyra 2's own loop makes, which
+aligns the result to the given poses and their scale.
 """
 
 # mypy: ignore-errors

@@ -22,9 +22,9 @@ def frames_of(path: Path, n: int, size: tuple[int, int]) -> Iterator[Rgb]:
     try:
         for frame in decoded(path, MAX_PIXELS):
             if frame.shape[1::-1] != size:
+                found = f"{frame.shape[1]} x {frame.shape[0]}"
                 raise GeneratorError(
-                    Code.VIDEO_LAYOUT,
-                    f"frames of {frame.shape[1]} x {frame.shape[0]} came where {size[0]} x {size[1]} were due",
+                    Code.VIDEO_LAYOUT, f"frames of {found} came where {size[0]} x {size[1]} were due"
                 )
             if count == n:
                 raise GeneratorError(Code.VIDEO_LAYOUT, f"a film of more than {n} frames came")

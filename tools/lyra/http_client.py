@@ -1,4 +1,4 @@
-"""Requests to Lyra 2's server: plain HTTP by the standard library, sizes bounded, one line for each failure."""
+"""Requests to Lyra 2's server: plain HTTP, sizes bounded, one line for each failure."""
 
 import http.client
 import json

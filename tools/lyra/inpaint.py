@@ -1,9 +1,9 @@
 """Holes of a warped view, filled from the nearest farther surface: what comes into view was hidden behind.
 
-From a hole's pixel eight directions are looked along, each to the first pixel that is covered. Of two that are
-opposite to each other the farther one in depth counts alone: the hole was hidden by the other. Of all that count
-the nearest wins, farther surfaces preferred: its plane goes on through the hole. Colours are mixed of all that
-lie as deep.
+From a hole's pixel eight directions are looked along, each to the first pixel that is covered. Of two that
+are opposite to each other the farther one in depth counts alone: the hole was hidden by the other. Of all
+that count the nearest wins, farther surfaces preferred: its plane goes on through the hole. Colours are mixed
+of all that lie as deep.
 """
 
 from functools import lru_cache
@@ -19,6 +19,9 @@ ALIKE = 0.12  # of depth: candidates that give colour together
 BENT = 0.1  # what a surface counts whose plane does not go on so far
 MOST = 2.0  # depth changes by at most this factor across a hole
 SMOOTH = 2  # rounds of smoothing made-up colours
+
+
+Places = NDArray[np.int64]
 
 
 def filled(rgb: F32, depth: F32, normal: F32, covered: Mask, k: F64, far: float) -> tuple[F32, F32, F32]:
@@ -117,15 +120,15 @@ def _first(covered: Mask, way: int) -> NDArray[np.int32]:
     order, place = _lines(height, width, way)
     line = np.zeros(order.shape, bool)
     line[order >= 0] = covered.ravel()[order[order >= 0]]
-    index = np.arange(line.shape[1], dtype=np.int32)
+    index = np.arange(len(line[0]), dtype=np.int32)
     last = np.maximum.accumulate(np.where(line, index, np.int32(-1)), axis=1)
     steps = np.where(last >= 0, index - last, 0)
     return steps.ravel()[place]
 
 
 @lru_cache(16)
-def _lines(height: int, width: int, way: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pixels in lines that end where one comes from: [lines, length] of pixel or -1, and each pixel's place."""
+def _lines(height: int, width: int, way: int) -> tuple[Places, Places]:
+    """Pixels in lines along a way: [lines, length] of pixel or -1, and each pixel's place."""
     dr, dc = _WAYS[way]
     rows, columns = np.divmod(np.arange(height * width), width)
     if dr == 0:

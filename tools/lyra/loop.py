@@ -1,4 +1,4 @@
-"""The loop: ask for step after step, check what came, put it on disk, tell. It never knows which backend runs."""
+"""The loop: ask for step after step, check what came, keep it, tell. It never knows which backend runs."""
 
 import time
 from collections.abc import Callable

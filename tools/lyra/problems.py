@@ -49,7 +49,7 @@ FIXES = {
     Code.CHECKOUT_MISSING: "set LYRA2_ROOT to the folder Lyra-2 of a checkout of github.com/nv-tlabs/lyra",
     Code.SUBMODULE_EMPTY: "run `git submodule update --init --recursive` in the checkout",
     Code.CHECKPOINT_MISSING: "download the Lyra 2 checkpoints again, as its INSTALL.md says",
-    Code.ENV_IMPORT: "set LYRA2_PYTHON to the python of Lyra 2's own environment and repeat its install steps",
+    Code.ENV_IMPORT: "set LYRA2_PYTHON to the python of Lyra 2's environment and repeat its install steps",
     Code.DA3_CKPT: "download checkpoints/recon/model.pt, or name another Depth Anything 3 checkpoint",
     Code.HF_OFFLINE: "download it once beforehand, or allow it now with --allow-downloads",
     Code.GPU_ABSENT: "run on a machine with an NVIDIA GPU of 80 GB, or use --backend warpfill",

@@ -224,7 +224,7 @@ def check_result(result: StepResult, request: StepRequest, size: tuple[int, int]
         at = int((off - allowed).argmax())
         raise GeneratorError(
             Code.POSE_CHANGED,
-            f"frame {int(request.frame_ids[at])} was made on another pose than asked for, off by {off[at]:.3g}",
+            f"frame {int(request.frame_ids[at])} was made on another pose than asked, off by {off[at]:.3g}",
         )
     check_depth(result, size)
 

@@ -26,6 +26,7 @@ class Picture:
     depth: Path | None = None
     intrinsics: tuple[float, ...] | None = None
     depth_scale: float | None = None  # units of the depth image per unit of the way
+    along_ray: bool = False  # depth is the distance from the eye, as `voxtide render --pass depth` has it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +70,12 @@ def frame_0(picture: Picture, size: tuple[int, int], aspect: float) -> Frame0:
                 [0, 0, 1.0],
             ]
         )
+    if picture.along_ray and depth is not None:
+        if k is None:
+            raise UserError("--depth-along ray needs the picture's camera: pass --intrinsics fx,fy,cx,cy")
+        x = (np.arange(size[0]) - k[0, 2]) / k[0, 0]
+        y = (np.arange(size[1]) - k[1, 2]) / k[1, 1]
+        depth = (depth / np.sqrt(x * x + (y * y)[:, None] + 1)).astype(np.float32)
     return Frame0(small, depth, k)
 
 

@@ -15,7 +15,7 @@ from .child import Child
 from .films import read_film
 from .http_client import DroppedError, request
 from .problems import Code, GeneratorError, diagnose
-from .protocol import SAME_POSE, STEP_FRAMES, F32, F64, Rgb, Seed, StepRequest, StepResult, inverse
+from .protocol import F32, F64, SAME_POSE, STEP_FRAMES, Rgb, Seed, StepRequest, StepResult, inverse
 
 POLL_S = 0.05, 2.0  # at first, at most
 DROPS = 4  # connections lost in a row: it is gone
@@ -224,7 +224,7 @@ class ServerSession:
         if (
             depth.shape != (len(at), height, width)
             or at.dtype.kind not in "iu"
-            or not ((0 <= at) & (at < STEP_FRAMES)).all()
+            or not ((at >= 0) & (at < STEP_FRAMES)).all()
         ):
             raise GeneratorError(Code.BAD_ANSWER, f"depth came as {depth.shape}, of frames {shown(at)}")
         return usable(depth, mask), asked.frame_ids[at.astype(np.int64)]

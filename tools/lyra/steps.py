@@ -3,8 +3,8 @@
     manifest.json                 what was asked for, which backend, whose weights under which licence
     seed/, step_0000/, ...        frames/%05d.png, cams.npz, depth.npz, made.npz, state.npz, meta.json
 
-A step is written beside its place and renamed when it is whole; its digest tells if a crash tore it. Nothing here depends on the hour or
-the machine: the same run writes the same bytes.
+A step is written beside its place and renamed when it is whole; its digest tells if a crash tore it. Nothing
+here depends on the hour or the machine: the same run writes the same bytes.
 """
 
 import json
@@ -47,15 +47,15 @@ class Steps:
         return self.folder(index) / "frames" / f"{number:05d}.png"
 
     def begin(self, manifest: dict[str, Any]) -> "Done":
-        """Claim the folder for a run, or go on with the same run -> its whole steps. UserError: another run's."""
+        """Claim the folder for a run, or go on with the same -> its whole steps. UserError: another's."""
         word = word_of(manifest)
         manifest = {"format": FORMAT, "version": VERSION, "word": word, **manifest}
         file = self.path / MANIFEST
         if file.is_file():
             if read_manifest(self.path).get("word") != word:
                 raise UserError(
-                    f"{shown(self.path)} holds the steps of another run: ask for the same again, name another "
-                    "folder with --frames, or pass --overwrite"
+                    f"{shown(self.path)} holds the steps of another run: ask for the same again, name "
+                    "another folder with --frames, or pass --overwrite"
                 )
         else:
             if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):

@@ -1,7 +1,7 @@
 """The camera's way, from a file or a preset: Lyra's .npz, Voxtide's own path .json, nerfstudio's .json.
 
-A way is poses and cameras with the size of the picture that the cameras are for. Files in world axes with z up
-come out in OpenCV's (y down), so that a bake puts them back to where the file says.
+A way is poses and cameras with the size of the picture that the cameras are for. Files in world axes with z
+up come out in OpenCV's (y down), so that a bake puts them back to where the file says.
 """
 
 import json
@@ -17,7 +17,7 @@ from ..errors import UserError, shown
 from ..sources import npz, rgbd_poses
 from ..sources.rgbd_recording import json_object
 from .problems import Code, GeneratorError
-from .protocol import STEP_FRAMES, F64, inverse
+from .protocol import F64, STEP_FRAMES, inverse
 
 MAX_POSES = 1 << 16
 FOV_DEG = 60.0  # across, where neither file nor user says
@@ -227,7 +227,7 @@ def preset(name: str, n_steps: int, distance: float) -> Trajectory:
 
 
 def prompts_of(prompt: str, captions: Path | None, n_steps: int) -> tuple[str, ...]:
-    """One prompt for each step: of a captions file, the one with the largest key up to the step's first frame.
+    """One prompt for each step: of a captions file, that of the largest key up to the step's first frame.
 
     The file is Lyra's: a JSON object from frame numbers to texts. UserError.
     """

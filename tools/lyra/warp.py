@@ -1,8 +1,8 @@
 """Forward warp: patches into a new view, with a soft z-buffer.
 
 Twice over the points. First each point sets the depth of the pixel that it falls into, the nearest one wins.
-Then each point spreads over the four pixels around it (bilinear) where it lies at most SOFT behind that depth:
-so surfaces cover one another cleanly, and within a surface colours blend.
+Then each point spreads over the four pixels around it (bilinear) where it lies at most SOFT behind that
+depth: so surfaces cover one another cleanly, and within a surface colours blend.
 """
 
 from dataclasses import dataclass
