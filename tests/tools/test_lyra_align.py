@@ -76,11 +76,15 @@ def matrix(q):
     )
 
 
-@pytest.mark.parametrize(
-    "data", [b"PK\x03\x04torch", b"ply\nformat ascii 1.0\nelement vertex 0\nend_header\n"]
-)
-def test_what_is_no_reconstruction_is_refused(tmp_path, data):
-    (tmp_path / "scene.ply").write_bytes(data)
+NO_GAUSSIANS = {
+    "torch": b"PK\x03\x04torch",  # what Lyra 1 writes under this name
+    "empty": b"ply\nformat ascii 1.0\nelement vertex 0\nend_header\n",
+}
+
+
+@pytest.mark.parametrize("name", NO_GAUSSIANS)
+def test_what_is_no_reconstruction_is_refused(tmp_path, name):
+    (tmp_path / "scene.ply").write_bytes(NO_GAUSSIANS[name])
     w2c = plan("orbit", 1).w2c
     np.savez(tmp_path / "cameras.npz", w2c_render=w2c)
     with pytest.raises(GeneratorError) as caught:

@@ -55,6 +55,7 @@ def test_a_film_becomes_steps_and_is_not_made_twice(stub, tmp_path):
     assert abs(int(step.frames[9].mean()) - (40 + 10 * 2)) < 4  # frame 90 of the film
 
 
+@pytest.mark.slow
 def test_depth_is_lifted_in_its_environment(stub, tmp_path):
     stub("")
     steps = tmp_path / "s"

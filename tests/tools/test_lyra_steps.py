@@ -76,6 +76,13 @@ def test_steps_are_a_recording(tmp_path):
     assert np.array_equal(frames[0].depth[0], seed().depth) and np.array_equal(frames[0].rgb[0], seed().rgb)
 
 
+def test_a_step_without_depth_is_never_baked(tmp_path):
+    run(tmp_path / "a", plan("walk", 1))
+    (tmp_path / "a/step_0000/depth.npz").unlink()
+    with pytest.raises(UserError, match="without depth"):
+        open_rgbd(tmp_path / "a")
+
+
 def saved_seed(folder):
     folder.mkdir(exist_ok=True)
     first = seed()
@@ -98,6 +105,7 @@ def bake(folder, *more):
     return main(["bake", "lyra:", *given, *more, str(folder / "room.vxt")])
 
 
+@pytest.mark.slow
 def test_bake_goes_on_where_it_died_and_gives_the_same_world(tmp_path, monkeypatch, capsys):
     assert bake(tmp_path / "a", "--trajectory", "orbit", "--steps", "2") == 0
     world = open_world(tmp_path / "a/room.vxt")

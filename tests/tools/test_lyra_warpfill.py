@@ -66,6 +66,7 @@ def test_depth_is_right_where_the_seed_saw(tmp_path):
     assert np.median(off) < 0.005 and (off < 0.05).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_what_is_made_up_stays_as_it_was(tmp_path):
     way = plan("look-around", 3)  # the first view again after 240 frames, seen through what was made up
     run = session(seed(), tmp_path, way)

@@ -10,11 +10,10 @@ from ..bake import BakeOptions, BakeReport, Progress, bake, quiet
 from ..errors import UserError, shown
 from ..lyra.fuse import Fuser
 from ..lyra.loop import manifest_of
-from ..lyra.problems import Code, GeneratorError
+from ..lyra.problems import Code, GeneratorError, Problem
 from ..lyra.steps import Steps, word_of
 from ..sources.rgbd import open_rgbd
 from . import generating
-from .generating import Run
 
 
 def bake_generated(args: argparse.Namespace, options: BakeOptions, show: Progress) -> BakeReport:
@@ -22,33 +21,29 @@ def bake_generated(args: argparse.Namespace, options: BakeOptions, show: Progres
     out: Path = args.out
     steps = Steps(args.frames or out.with_name(out.stem + ".steps"))
     run = generating.prepared(args, steps, generating.told_on_stderr)
-    if run.generator.info.provides_depth == "none" and run.lift is None:
-        raise GeneratorError(
-            Code.DEPTH_MISSING,
-            f"{run.generator.info.name} gives no depth, and without it nothing is voxelised",
-        )
     if args.overwrite:
         steps.clear()
     elif not _is_ours(out, word_of(manifest_of(run.generator, run.seed, run.plan, run.asked)), steps):
         raise UserError(f"{shown(out)} is not empty: name another folder, or pass --overwrite")
-    licence = run.generator.info.weights_license
-    if run.generator.info.weights_id:
-        generating.told_on_stderr(f"{Code.LICENCE}: what these weights make is under: {licence}")
+    info = run.generator.info
+    if info.weights_id:
+        made_with = f"made with {info.weights_id}: {info.weights_license}"
+        generating.told_on_stderr(str(Problem(Code.LICENCE, made_with)))
     # Each world replaces the one of fewer steps; the last one is the bake of all steps, whatever came before.
     again = replace(options, overwrite=True)
     with Fuser(lambda: bake(open_rgbd(steps.path), out, again, quiet)) as fuser:
-        report = _generated(run, steps, show, fuser)
-        for line in report:
+
+        def whole(index: int) -> None:
+            if index >= 0 and not (steps.folder(index) / "depth.npz").is_file():
+                raise GeneratorError(Code.DEPTH_MISSING, f"step {index} came without depth and is not baked")
+            fuser.whole(index)
+
+        for line in run.go(steps, show, whole).warnings:
             generating.told_on_stderr(f"warning: {line}")
         show("fuse", 0, 1)
         baked = fuser.finished()
         show("fuse", 1, 1)
     return baked
-
-
-def _generated(run: Run, steps: Steps, show: Progress, fuser: Fuser) -> list[str]:
-    """Make the steps -> warnings."""
-    return run.go(steps, show, fuser.whole).warnings
 
 
 def _is_ours(out: Path, word: str, steps: Steps) -> bool:

@@ -86,8 +86,10 @@ def prepared(args: argparse.Namespace, steps: Steps, tell: Callable[[str], None]
         raise UserError(f"--size is for warpfill: {generator.info.name} makes frames of its own size")
     size = backends.size_of(generator, wishes)
     seed_number = 1 if args.seed is None else args.seed
-    lift = None
-    if args.lift:
+    lift, how = None, args.lift
+    if generator.info.provides_depth == "none":
+        how = how or "da3"  # without depth nothing can be baked
+    if how:
         from ..lyra.lift import da3_lift
 
         lift = da3_lift(wishes, steps.path)
@@ -108,7 +110,7 @@ def prepared(args: argparse.Namespace, steps: Steps, tell: Callable[[str], None]
     n_steps = (len(way.w2c) - 1) // 80
     prompts = trajectory.prompts_of(args.prompt, args.captions, n_steps)
     seed = Seed(frame.rgb, frame.depth, way.w2c[0], own, prompts[0], seed_number)
-    asked = {"pose_scale": args.pose_scale, "dmd": args.dmd, "lift": args.lift or ""}
+    asked = {"pose_scale": args.pose_scale, "dmd": args.dmd, "lift": how or ""}
     return Run(generator, seed, Plan(way.w2c, k, prompts), asked, lift)
 
 

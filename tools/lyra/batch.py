@@ -7,7 +7,7 @@ the folder for its output is a fresh one, and the film must have every frame.
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,7 @@ class Lyra2Cli:
 
     @classmethod
     def configured(cls, wishes: Wishes) -> "Lyra2Cli":
-        return cls(wishes)
+        return cls(wishes, replace(INFO, version=checkout.commit()))
 
     def preflight(self) -> list[Problem]:
         return checkout.problems(self.wishes.dmd)

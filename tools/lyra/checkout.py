@@ -39,6 +39,15 @@ def root() -> Path | None:
     return path / "Lyra-2" if (path / "Lyra-2" / "lyra_2").is_dir() else path
 
 
+def commit() -> str:
+    """The commit of the checkout; "" where git does not tell."""
+    at = root()
+    if at is None or not at.is_dir():
+        return ""
+    code, said = child.answer(("git", "rev-parse", "HEAD"), at, child.environment({}, False), 20)
+    return said.strip()[:40] if code == 0 else ""
+
+
 def problems(dmd: bool = False, dummy: bool = False) -> list[Problem]:
     """What stands in the way of running it here; dummy: its own stand-in, which needs no weights."""
     at = root()

@@ -46,6 +46,7 @@ def manifest_of(generator: Generator, seed: Seed, plan: Plan, asked: dict[str, A
     info = generator.info
     return {
         "backend": info.name,
+        "code": info.version,
         "weights": {"id": info.weights_id, "license": info.weights_license},
         "size": list(seed.size),
         "fps": info.fps,

@@ -42,6 +42,7 @@ class GeneratorInfo:
     weights_id: str  # "" where there are none
     weights_license: str
     deterministic: bool
+    version: str = ""  # of the code: a commit
     sky: bool = False  # its depth puts the sky at one made-up distance
 
 

@@ -47,9 +47,10 @@ class Lyra2Server:
     @classmethod
     def configured(cls, wishes: Wishes, dummy: bool = False) -> "Lyra2Server":
         """With the size that a server which runs already tells. GeneratorError."""
-        info = INFO
-        if wishes.server is not None:
-            info = replace(info, size=_joined(wishes.server, dummy))
+        if wishes.server is None:
+            info = replace(INFO, version=checkout.commit())
+        else:
+            info = replace(INFO, size=_joined(wishes.server, dummy))
         return cls(info, wishes.server, wishes, dummy)
 
     @property

@@ -29,7 +29,7 @@ def steps(folder: Path) -> Recording | None:
         if len(views) > MAX_FRAMES:
             raise UserError(f"{shown(folder)} holds more than {MAX_FRAMES:,} frames: bake it in parts")
     if not views:
-        raise UserError(f"{shown(folder)}: no step is whole and has depth: a step without depth is not baked")
+        raise UserError(f"{shown(folder)}: no step is whole and has depth yet")
     weights = found.get("weights") if isinstance(found.get("weights"), dict) else {}
     assert isinstance(weights, dict)
     notes: dict[str, str | int] = {
@@ -52,7 +52,9 @@ def steps(folder: Path) -> Recording | None:
 def _views(step: Path) -> list[View]:
     cams = step / "cams.npz"
     if not (step / "depth.npz").is_file():
-        return []
+        if step.name == "seed":
+            return []
+        raise UserError(f"{shown(step)} has no depth: a step without depth is not baked")
     depths = {int(n): n for n in npz.names(step / "depth.npz") if n.isdecimal() and len(n) < 10}
     poses = rgbd_poses.stack(cams, "w2c")
     k, ids = npz.load(cams, "intrinsics", 3), npz.load(cams, "frame_ids", 1)
