@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...streamer.errors import WorldError
 from ...streamer.world import open_world
-from ..bake import BakeOptions, BakeReport, Progress, bake, quiet
+from ..bake import BakeOptions, BakeReport, Progress, Resources, bake, quiet
 from ..errors import UserError, shown
 from ..lyra.fuse import Fuser
 from ..lyra.loop import manifest_of
@@ -16,7 +16,9 @@ from ..sources.rgbd import open_rgbd
 from . import generating
 
 
-def bake_generated(args: argparse.Namespace, options: BakeOptions, show: Progress) -> BakeReport:
+def bake_generated(
+    args: argparse.Namespace, options: BakeOptions, means: Resources, show: Progress
+) -> BakeReport:
     """Generate, or go on, and bake. UserError, WorldError; whole steps and their world stay."""
     out: Path = args.out
     steps = Steps(args.frames or out.with_name(out.stem + ".steps"))
@@ -31,7 +33,7 @@ def bake_generated(args: argparse.Namespace, options: BakeOptions, show: Progres
         generating.told_on_stderr(str(Problem(Code.LICENCE, made_with)))
     # Each world replaces the one of fewer steps; the last one is the bake of all steps, whatever came before.
     again = replace(options, overwrite=True)
-    with Fuser(lambda: bake(open_rgbd(steps.path), out, again, quiet)) as fuser:
+    with Fuser(lambda: bake(open_rgbd(steps.path), out, again, quiet, means)) as fuser:
 
         def whole(index: int) -> None:
             if index >= 0 and not (steps.folder(index) / "depth.npz").is_file():
