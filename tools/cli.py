@@ -5,11 +5,13 @@ import os
 import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from .errors import UserError
 
 COMMANDS = (
     "bake",
+    "generate",
     "view",
     "serve",
     "render",
@@ -44,9 +46,20 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+def parsed(argv: list[str] | None) -> argparse.Namespace:
+    """The arguments. `bake` takes any number of paths; argparse only finds those before the first flag."""
+    root = parser()
+    args, rest = root.parse_known_args(argv)
+    if rest and (not hasattr(args, "paths") or any(word.startswith("-") for word in rest)):
+        root.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        args.paths += map(Path, rest)
+    return args
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command -> its exit code: 0, 2 for the user's mistake, 3 for damaged data."""
-    args = parser().parse_args(argv)
+    args = parsed(argv)
     from ..app.errors import GraphicsError
     from ..streamer.errors import WorldError
 

@@ -11,6 +11,8 @@ Several scenes come into one world: --up, --scale, --rotate, --origin and --at a
 them, or once for each, in their order. `procedural:island` is a scene without a file: an island of --size-km,
 another one for each --seed.
 
+`lyra:` is a scene that is generated from one picture (--image, --trajectory): docs/generators.md.
+
 A bake that was interrupted goes on when the same command is repeated. On many machines that share a file
 system, run the command once with each of --task 0/N ... N-1/N, in any order; then `voxtide bake --finish
 OUT.vxt`. However it is cut up, the world has the same bytes.
@@ -24,9 +26,9 @@ from pathlib import Path
 from ..bake import BakeOptions, BakeReport, Progress, Resources, TaskReport
 from ..errors import UserError
 from ..sources.source import Source
-from . import arguments
+from . import arguments, generating
 
-PREFIX = "procedural:"
+PREFIX, GENERATED = "procedural:", "lyra:"
 DEFAULT_SIZE_KM, DEFAULT_SEED = 0.2, 1
 ONLY_SCENES = {  # what only the voxeliser reads, and its defaults
     "up": None, "scale": None, "at": None, "origin": None, "rotate": None, "bounds": None,
@@ -43,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="SRC [SRC ...] OUT.vxt",
         type=Path,
-        help="the scenes' files, or procedural:island; last, the folder to write the world to",
+        help="the scenes' files, procedural:island, or lyra:; last, the folder to write the world to",
     )
     add = parser.add_argument
     add("--voxel-size", type=arguments.positive, default=0.01, metavar="M", help="metres (default 0.01)")
@@ -91,6 +93,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-depth", type=arguments.positive, metavar="M", help="leave out what is farther, metres"
     )
     rgbd.add_argument("--no-carve", action="store_true", help="keep what other frames saw through")
+    generating.add_arguments(parser)
+    parser.add_argument(
+        "--frames", type=Path, metavar="DIR", help="lyra: where its steps are kept (OUT.steps)"
+    )
+    splats.add_argument(
+        "--align",
+        type=Path,
+        metavar="CAMERAS.npz",
+        help="of Lyra 2's reconstruction: put its .ply into the frame of --trajectory FILE",
+    )
     made = parser.add_argument_group("procedural:island")
     made.add_argument(
         "--size-km", type=arguments.positive, metavar="KM", help="edge of its square (default 0.2)"
@@ -192,6 +204,10 @@ def run(args: argparse.Namespace) -> int:
 def _chosen(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     """Which of the ways to bake is asked for. UserError: none of them."""
     procedural = [str(path).startswith(PREFIX) for path in args.sources]
+    if [str(path) for path in args.sources] == [GENERATED]:
+        return _generated
+    if args.image is not None:
+        raise UserError(f"--image is for {GENERATED}: voxtide bake {GENERATED} --image ... {args.out}")
     if args.finish:
         if args.sources or args.task or args.report:
             raise UserError("--finish takes the world's folder alone: voxtide bake --finish OUT.vxt")
@@ -201,6 +217,15 @@ def _chosen(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     if any(procedural) and len(procedural) > 1:
         raise UserError(f"a {PREFIX} world is baked alone: leave out the other scenes")
     return _procedural if procedural[0] else _scenes
+
+
+def _generated(args: argparse.Namespace, show: Progress) -> BakeReport:
+    """Generate a scene and bake it meanwhile."""
+    from .generated import bake_generated
+
+    if args.task or args.report:
+        raise UserError(f"--task and --report are for scenes that exist, not for {GENERATED}")
+    return bake_generated(args, _options(args, _places(args)[0]), _means(args), show)
 
 
 def _tell(out: Path, report: BakeReport) -> None:
@@ -300,6 +325,12 @@ def _opened(args: argparse.Namespace) -> list[Source]:
     from ..sources.rgbd import Asked, aloud, open_rgbd
 
     asked = Asked(args.pose_convention, args.intrinsics, args.depth_scale)
+    if args.align is not None:
+        from ..lyra.reconstruction import open_reconstruction
+
+        if len(args.sources) > 1 or args.task or not _means(args).in_process:
+            raise UserError("--align is for one scene that is baked by one process")
+        return [open_reconstruction(args.sources[0], args.align, generating.open_way(args.trajectory, 16))]
     recordings = [is_recording(path) for path in args.sources]
     if asked != Asked() and not any(recordings):
         raise UserError("--pose-convention, --intrinsics and --depth-scale are for folders of posed RGB-D")

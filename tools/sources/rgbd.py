@@ -20,11 +20,12 @@ from . import rgbd_images, rgbd_poses
 from .rgbd_layouts import nerfstudio, redwood, scannet, seven_scenes, tum
 from .rgbd_lyra import lyra
 from .rgbd_recording import Convention, Intrinsics, Recording, View
+from .rgbd_steps import steps
 from .rgbd_video import VideoFrame
 from .source import Frames, Source
 
 # In this order: the more a layout demands, the earlier.
-LAYOUTS = (lyra, tum, seven_scenes, redwood, scannet, nerfstudio)
+LAYOUTS = (steps, lyra, tum, seven_scenes, redwood, scannet, nerfstudio)
 EXPECTED = (
     "a folder of posed RGB-D: color/ depth/ trajectory.log (Redwood), groundtruth.txt (TUM), "
     "frame-*.pose.txt (7-Scenes), pose/ intrinsic/ (ScanNet), depth.zip (Lyra), transforms.json "
@@ -109,7 +110,11 @@ def open_rgbd(path: Path, asked: Asked | None = None, tell: Callable[[str], None
         len(recording.views),
         recording.up,
         part,
-        {"format": f"rgbd {recording.layout}", "poses": asked.convention or str(recording.convention)},
+        {
+            "format": f"rgbd {recording.layout}",
+            "poses": asked.convention or str(recording.convention),
+            **recording.notes,
+        },
         None if any(isinstance(view.colour, VideoFrame) for view in recording.views) else part,
         files=tuple(dict.fromkeys([*recording.files, *names])),
         asked=asked.words(),

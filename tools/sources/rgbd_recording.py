@@ -50,6 +50,7 @@ class Recording:
     units_per_metre: float | None = None  # of depth images; None: 1000 for pictures, 1 for .exr and .npy
     sky: bool = False
     files: list[Path] = field(default_factory=list)  # poses and intrinsics, beside the images
+    notes: dict[str, str | int] = field(default_factory=dict)  # provenance that the layout knows
 
 
 def inside(folder: Path, name: str) -> Path:
