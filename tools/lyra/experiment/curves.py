@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..memory import ARMS
-from ..memory.view import Frame
-from .courses import Course, View, corridor, out_and_back
+from ..memory import ARMS, Memory
+from ..memory.view import Frame, View
+from .courses import Course, corridor, out_and_back
 from .exact import CONDITIONS, Exact
 
 N_ENTRIES = 300
@@ -20,40 +20,47 @@ COSTLY = ("frame", "atlas", "atlas+votes")
 def curves(size: tuple[int, int], seed: int, tell: Callable[[str], None], condition: str) -> list[dict[str, Any]]:
     """-> one row per walk, arm and number of entries: CPU milliseconds, points examined, bytes."""
     rows = []
-    for walk, course, entries in (
-        ("back and forth", out_and_back(seed), _to_and_fro()),
-        ("straight on", corridor(seed, n_steps=N_ENTRIES // EVERY), list(range(0, 8 * N_ENTRIES, 8))),
-    ):
+    walks: list[tuple[str, Course, list[int], Callable[[int], list[int]]]] = [
+        ("back and forth", out_and_back(seed), _to_and_fro(), lambda _: [0, 40, 80, 120, 160]),
+        (
+            "straight on",
+            corridor(seed, n_steps=N_ENTRIES // EVERY + 1),
+            list(range(0, 8 * N_ENTRIES, 8)),
+            lambda n: [8 * (n - 1) + 80],  # the last view of the step to come
+        ),
+    ]
+    for walk, course, entries, targets in walks:
         exact = Exact(course, CONDITIONS[condition], seed, size)
-        made: dict[int, Frame] = {}
         memories = {arm: ARMS[arm]() for arm in COSTLY}
         add_ms: dict[str, list[float]] = {arm: [] for arm in COSTLY}
         for n, place in enumerate(entries, 1):
-            if place not in made:
-                made[place] = exact.frame(place)
-            seen = made[place]
+            seen = exact.frame(place, visit=n)
             frame = Frame(8 * n, seen.rgb, seen.depth, seen.view)  # its number is new, its place need not be
             for arm, memory in memories.items():
                 began = process_time()
                 memory.add(frame)
                 add_ms[arm].append(1e3 * (process_time() - began))
             if n % EVERY == 0:
-                target = _next_view(course, entries, n, size)
                 for arm, memory in memories.items():
-                    rows.append({"walk": walk, "arm": arm, "entries": n, **_measured(memory, target, add_ms[arm])})
+                    measured = _measured(memory, [course.view(i, size) for i in targets(n)], add_ms[arm])
+                    rows.append({"walk": walk, "arm": arm, "entries": n, **measured})
         tell(f"cost, {walk}")
     return rows
 
 
-def _measured(memory: Any, target: View, add_ms: list[float]) -> dict[str, Any]:
-    times = []
-    for _ in range(REPEATS):
-        began = process_time()
-        found = memory.retrieve([target])
-        times.append(1e3 * (process_time() - began))
+def _measured(memory: Memory, targets: list[View], add_ms: list[float]) -> dict[str, Any]:
+    times, examined = [], []
+    for target in targets:
+        again = []
+        for _ in range(REPEATS):
+            began = process_time()
+            found = memory.retrieve([target])
+            again.append(1e3 * (process_time() - began))
+        times.append(float(np.median(again)))
+        examined.append(found.n_examined)
     return {
-        "retrieve_ms": round(float(np.median(times)), 3),
-        "n_examined": found.n_examined,
+        "retrieve_ms": round(float(np.mean(times)), 3),
+        "n_examined": round(float(np.mean(examined))),
         "add_ms": round(float(np.mean(add_ms[-EVERY:])), 3),
         "bytes": memory.n_bytes(),
     }
@@ -64,12 +71,6 @@ def _to_and_fro() -> list[int]:
     there = list(range(0, 161, 8))
     period = there + there[-2:0:-1]
     return [period[i % len(period)] for i in range(N_ENTRIES)]
-
-
-def _next_view(course: Course, entries: list[int], n: int, size: tuple[int, int]) -> View:
-    """The view of the next entry but nine: the end of the step that would come."""
-    ahead = entries[min(n + EVERY - 1, len(entries) - 1)]
-    return course.view(ahead, size)
 
 
 def slope_ms_per_entry(rows: list[dict[str, Any]], walk: str, arm: str, first: int) -> float:

@@ -47,9 +47,12 @@ class Exact:
         """What is really to be seen from the pose that was asked for."""
         return self._seen(frame, self.course.view(frame, self.size))
 
-    def frame(self, frame: int) -> Frame:
-        """What is generated: a true picture of a slightly other place, with a slightly wrong depth."""
-        asked, moved, scale, grain = self._wrong(frame)
+    def frame(self, frame: int, visit: int = 0) -> Frame:
+        """What is generated: a true picture of a slightly other place, with a slightly wrong depth.
+
+        visit: another number, another noise.
+        """
+        asked, moved, scale, grain = self._wrong(frame, visit)
         made = self._seen(frame, moved)
         height, width = self.size
         depth = made.depth * scale * _bilinear(grain, np.arange(height)[:, None] / (height - 1), np.arange(width) / (width - 1))
@@ -67,14 +70,14 @@ class Exact:
         wrong = z * scale * _bilinear(grain, (y / (height - 1)).clip(0, 1), (x / (width - 1)).clip(0, 1))
         k = asked.k
         local = np.stack([(x - k[0, 2]) / k[0, 0], (y - k[1, 2]) / k[1, 1], np.ones_like(x)], axis=-1) * wrong[:, None]
-        world = (local - asked.w2c[:3, 3]) @ asked.w2c[:3, :3]
+        world = np.einsum("nc,ca->na", local - asked.w2c[:3, 3], asked.w2c[:3, :3])
         return np.asarray(np.where(seen[:, None], world, np.nan))
 
-    def _wrong(self, frame: int) -> tuple[View, View, float, F64]:
+    def _wrong(self, frame: int, visit: int = 0) -> tuple[View, View, float, F64]:
         """The pose asked for, the one pictured, the depth scale, and the noise [4, 6] as factors."""
         asked = self.course.view(frame, self.size)
         scale, move = self._drift(frame)
-        rng = np.random.default_rng([self.seed, 1, frame])
+        rng = np.random.default_rng([self.seed, 1, frame, visit])
         return asked, View(move @ asked.w2c, asked.k, asked.size), scale, 1 + self.errors.noise * rng.standard_normal((4, 6))
 
     def _seen(self, i: int, view: View) -> Frame:

@@ -24,7 +24,7 @@ def seen_by(points: Sequence[F32], targets: Sequence[View]) -> Bool:
     """Which candidate sees which pixel. points: C arrays [N, 3]; targets: V views -> [C, V * H * W] bool."""
     depths = []
     for cloud in points:
-        depths.append(np.concatenate([nearest_depth(cloud.astype(np.float64), view) for view in targets]))
+        depths.append(np.concatenate([nearest_depth(cloud, view) for view in targets]))
     z = np.stack(depths)
     return np.asarray(np.isfinite(z) & (z <= z.min(axis=0) + TOLERANCE))
 

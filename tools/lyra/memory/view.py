@@ -83,15 +83,20 @@ def rays(view: View) -> F64:
 
 def unproject(depth: NDArray[np.floating], view: View) -> F64:
     """World points of a depth image [H, W] -> [H, W, 3]; what is 0 there comes out at the eye."""
-    return np.asarray((rays(view) * depth[..., None] - view.w2c[:3, 3]) @ view.w2c[:3, :3])
+    turn, shift = view.w2c[:3, :3], view.w2c[:3, 3]
+    x, y, z = (rays(view)[..., axis] * depth - shift[axis] for axis in range(3))
+    return np.stack([x * turn[0, a] + y * turn[1, a] + z * turn[2, a] for a in range(3)], axis=-1)
 
 
 def project(points: NDArray[np.floating], view: View) -> tuple[F64, F64, F64]:
-    """World points [N, 3] -> (x [N], y [N] in pixels, z [N]). x and y mean nothing where z <= NEAR."""
-    local = points @ view.w2c[:3, :3].T + view.w2c[:3, 3]
-    z = local[:, 2]
-    ahead = 1 / np.where(z > NEAR, z, np.inf)
-    return local[:, 0] * ahead * view.k[0, 0] + view.k[0, 2], local[:, 1] * ahead * view.k[1, 1] + view.k[1, 2], z
+    """World points [N, 3] -> (x [N], y [N] in pixels, z [N]). x and y mean nothing where z <= NEAR.
+
+    Written out: a BLAS would use threads for it, and round by how many points there are.
+    """
+    x, y, z = (points[:, axis].astype(np.float64) for axis in range(3))
+    across, down, deep = (r[0] * x + r[1] * y + r[2] * z + r[3] for r in view.w2c[:3])
+    ahead = 1 / np.where(deep > NEAR, deep, np.inf)
+    return across * ahead * view.k[0, 0] + view.k[0, 2], down * ahead * view.k[1, 1] + view.k[1, 2], deep
 
 
 def smooth(depth: F32) -> Bool:
