@@ -52,7 +52,7 @@ class FrameMemory:
 
     name: str = "frame"
     tier: Tier | None = None
-    bounds: tuple[float, float] = (-32.0, 32.0)
+    bounds: tuple[float, float] = (-64.0, 64.0)
     frames: dict[int, Frame] = field(default_factory=dict)
     points: dict[int, F32] = field(default_factory=dict)  # [N, 3] every fourth pixel of every fourth row
 
@@ -118,7 +118,7 @@ class FrameMemory:
         return _geometry(list(self.frames.values()))
 
 
-def world_encoded(tier: str = "RGBA16UI", bounds: tuple[float, float] = (-32.0, 32.0)) -> FrameMemory:
+def world_encoded(tier: str = "RGBA16UI", bounds: tuple[float, float] = (-64.0, 64.0)) -> FrameMemory:
     """The frame-keyed memory whose coordinates are the world's, in cells of a precision tier."""
     return FrameMemory(name="frame+world", tier=TIERS[tier], bounds=bounds)
 

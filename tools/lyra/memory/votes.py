@@ -35,7 +35,7 @@ class VoteMemory:
     frames: dict[int, Frame] = field(default_factory=dict)
     n_seen: dict[int, int] = field(default_factory=dict)
     names: NDArray[np.int32] = field(default_factory=lambda: np.full((1024, N_NAMES), NOBODY, np.int32))
-    score: NDArray[np.float32] = field(default_factory=lambda: np.zeros((1024, N_NAMES), np.float32))
+    score: NDArray[np.float16] = field(default_factory=lambda: np.zeros((1024, N_NAMES), np.float16))
     n_named: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1024, np.int64))  # by frame id
 
     def __post_init__(self) -> None:
@@ -45,7 +45,7 @@ class VoteMemory:
         """Fuse a frame and let its voxels decide whether they name it."""
         rows, z = self.atlas.fuse(frame)
         self._make_room(frame.id)
-        score = (1 / np.maximum(z, 0.1) ** 2).astype(np.float32)
+        score = (1 / np.maximum(z, 0.1) ** 2).astype(np.float16)
         first = self.names[rows, 0] == NOBODY
         self._name(rows[first], np.zeros(int(first.sum()), np.int64), frame.id, score[first])
         rows, score = rows[~first], score[~first]
@@ -57,7 +57,7 @@ class VoteMemory:
             if i != frame.id:
                 del self.frames[i], self.n_seen[i]
 
-    def _name(self, rows: I64, slot: I64, frame: int, score: NDArray[np.float32]) -> None:
+    def _name(self, rows: I64, slot: I64, frame: int, score: NDArray[np.float16]) -> None:
         before = self.names[rows, slot]
         self.n_named -= np.bincount(before[before != NOBODY], minlength=self.n_named.size)
         self.names[rows, slot], self.score[rows, slot] = frame, score
@@ -67,7 +67,7 @@ class VoteMemory:
         if len(self.names) < len(self.atlas.rows):
             more = len(self.atlas.rows) - len(self.names)
             self.names = np.concatenate([self.names, np.full((more, N_NAMES), NOBODY, np.int32)])
-            self.score = np.concatenate([self.score, np.zeros((more, N_NAMES), np.float32)])
+            self.score = np.concatenate([self.score, np.zeros((more, N_NAMES), np.float16)])
         if frame >= self.n_named.size:
             self.n_named = np.concatenate([self.n_named, np.zeros(frame + 1, np.int64)])
 
