@@ -8,7 +8,19 @@ from importlib.metadata import PackageNotFoundError, version
 
 from .errors import UserError
 
-COMMANDS = ("bake", "view", "render", "info", "verify", "export", "profile", "stress", "doctor", "demo")
+COMMANDS = (
+    "bake",
+    "view",
+    "render",
+    "info",
+    "verify",
+    "export",
+    "profile",
+    "stress",
+    "experiment",
+    "doctor",
+    "demo",
+)
 EXIT_OK, EXIT_USER, EXIT_DATA = 0, 2, 3
 
 

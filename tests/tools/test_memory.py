@@ -123,7 +123,9 @@ def fused_slowly(frames, size):
         kept = smooth(frame.depth)
         voxels = address.voxel_of(unproject(frame.depth, frame.view)[kept], size)
         by_voxel = {}
-        for voxel, z, rgb in zip(map(tuple, voxels.tolist()), frame.depth[kept], frame.rgb[kept], strict=True):
+        for voxel, z, rgb in zip(
+            map(tuple, voxels.tolist()), frame.depth[kept], frame.rgb[kept], strict=True
+        ):
             by_voxel.setdefault(voxel, []).append((float(z), LINEAR_OF_SRGB[rgb].astype(int)))
         for voxel, seen in by_voxel.items():
             z = sum(s[0] for s in seen) / len(seen)
@@ -152,7 +154,11 @@ def test_the_atlas_holds_what_its_definition_says(walked):
     assert memory.stamps(rows).max() == 121, "a frame that saw nothing says nothing"
     memory.add(Frame(401, frames[0].rgb, frames[0].depth, frames[0].view))
     old = memory.rows["last"][rows] < 402
-    assert old.any() and not memory.stamps(rows)[old].any() and (memory.stamps(rows)[~old] == stamp_of(402)).all()
+    assert (
+        old.any()
+        and not memory.stamps(rows)[old].any()
+        and (memory.stamps(rows)[~old] == stamp_of(402)).all()
+    )
 
 
 def test_frames_fused_by_torch_give_the_same_bytes(walked, rng):
@@ -166,7 +172,13 @@ def test_frames_fused_by_torch_give_the_same_bytes(walked, rng):
         alone = filled(AtlasMemory(), [frames[i]])
         held = alone.rows[: alone.n]
         at = np.searchsorted(keys, key_of(alone.voxel[: alone.n]))
-        parts.append((at, np.column_stack([held["sum"], held["weight"]]).astype(np.int64), held["last"].astype(np.int64)))
+        parts.append(
+            (
+                at,
+                np.column_stack([held["sum"], held["weight"]]).astype(np.int64),
+                held["last"].astype(np.int64),
+            )
+        )
     for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
         sums = torch.zeros((keys.size, 4), dtype=torch.int64, device=device)
         last = torch.zeros(keys.size, dtype=torch.int64, device=device)
@@ -222,7 +234,9 @@ def test_every_memory_shows_a_place_again(walked):
 def test_frames_told_by_the_world_copy_like_frames_until_cells_are_coarse(walked):
     exact, frames = walked
     view = exact.course.view(20, (30, 52))
-    plain, fine, coarse = (filled(m, frames) for m in (FrameMemory(), world_encoded(), world_encoded("RGBA8")))
+    plain, fine, coarse = (
+        filled(m, frames) for m in (FrameMemory(), world_encoded(), world_encoded("RGBA8"))
+    )
     found = plain.retrieve([view])
     assert fine.retrieve([view]).frames == found.frames and len(found.frames) > 1
     pictures = [m.render(found, view).rgb for m in (plain, fine, coarse)]

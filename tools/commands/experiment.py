@@ -1,8 +1,8 @@
 """Measure what a generator's memory does: `voxtide experiment caches`.
 
-Five memories are filled with the same frames of procedural scenes and asked for the same views. The generator is
-exact: ray-cast truth, with depth noise and drift of known size. Everything follows from the seeds but the
-times, which are CPU times of this machine. docs/experiments/caches.md tells what the figures mean.
+Five memories are filled with the same frames of procedural scenes and asked for the same views. The
+generator is exact: ray-cast truth, with depth noise and drift of known size. Everything follows from the
+seeds but the times, which are CPU times of this machine. docs/experiments/caches.md tells what they mean.
 """
 
 import argparse
@@ -25,7 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--course", action="append", metavar="NAME", help="only this path; may be given several times")
     add("--json", action="store_true", help="print one JSON object")
     add("--figures", type=Path, metavar="FILE.json", help="do not measure: take these figures, of --json")
-    add("--page", type=Path, metavar="FILE.md", help="put tables and plots into a page that has places for them")
+    add(
+        "--page",
+        type=Path,
+        metavar="FILE.md",
+        help="put tables and plots into a page that has places for them",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

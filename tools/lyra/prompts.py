@@ -1,8 +1,9 @@
-"""Captions to structured prompts: which entities of a vocabulary a text speaks of, and what they look like."""
+"""Captions to structured prompts: which entities a text speaks of, and what they look like."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .vocabulary import EntityVocabulary, Stream
 
@@ -50,7 +51,7 @@ def mentions(text: str, vocabulary: EntityVocabulary) -> list[Mention]:
 
 
 def _together(text: str, run: list[re.Match[str]]) -> bool:
-    gaps = (text[a.end() : b.start()] for a, b in zip(run, run[1:], strict=False))
+    gaps = (text[a.end() : b.start()] for a, b in pairwise(run))
     return all(gap.strip(" \t\n-") == "" for gap in gaps)
 
 

@@ -61,7 +61,7 @@ class EntityVocabulary:
         return len(self.entities)
 
     def add(self, entity: SemanticEntity) -> int:
-        """Take an entity in -> its id. ValueError: it is malformed, its name is taken, or there is no room."""
+        """Take an entity in -> its id. ValueError: malformed, the name is taken, or there is no room."""
         _check(entity)
         if entity.name in self.ids:
             raise ValueError(f"there is an entity {entity.name!r} already")
@@ -100,7 +100,7 @@ class EntityVocabulary:
         return Stream(self.version, code.encode(np.array([self.ids[n] for n in names], np.uint32)))
 
     def decode(self, stream: Stream) -> list[str]:
-        """The names of a stream of any version. ValueError: damaged, of a version or an id that is not here."""
+        """The names of a stream of any version. ValueError: damaged, or a version or an id not known."""
         return [self.entities[i - 1].name for i in self.current(code.decode(stream.codes), stream.version)]
 
     def renewed(self, stream: Stream) -> Stream:
@@ -152,7 +152,13 @@ def from_json(text: str) -> EntityVocabulary:
         for table in tables:
             ids = np.array(table)
             right = ids.dtype.kind == "i" and ids.ndim == 1 and 1 <= ids.size <= len(out) + 1
-            if not right or ids[0] or ids.max() > len(out) or np.unique(ids).size != ids.size or ids.min() < 0:
+            if (
+                not right
+                or ids[0]
+                or ids.max() > len(out)
+                or np.unique(ids).size != ids.size
+                or ids.min() < 0
+            ):
                 raise ValueError("a table that is no renumbering")
             out.tables.append(ids.astype(np.uint32))
         out.version = len(out.tables)
@@ -167,7 +173,9 @@ def _entity(fields: dict[str, Any]) -> SemanticEntity:
 
 def _check(e: SemanticEntity) -> None:
     if not isinstance(e.name, str) or len(e.name) > MAX_NAME or not _NAME.fullmatch(e.name):
-        raise ValueError(f"an entity's name is lower-case words, at most {MAX_NAME} characters, not {e.name!r}")
+        raise ValueError(
+            f"an entity's name is lower-case words, at most {MAX_NAME} characters, not {e.name!r}"
+        )
     if not isinstance(e.string, str) or not 1 <= len(e.string) <= MAX_STRING or not e.string.isprintable():
         raise ValueError(f"{e.name}: its string is one line of at most {MAX_STRING} characters")
     if len(e.color) != 3 or not all(type(c) is int and 0 <= c <= 255 for c in e.color):

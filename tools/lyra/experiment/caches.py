@@ -200,7 +200,9 @@ def experiment(
                 frames = generated(exact)
                 for arm in arms:
                     records = run(exact, frames, truths, ARMS[arm]())
-                    rows.append({"course": course, "condition": condition, "seed": seed, "arm": arm, **told(records)})
+                    rows.append(
+                        {"course": course, "condition": condition, "seed": seed, "arm": arm, **told(records)}
+                    )
             tell(f"{course}, seed {seed}")
     return rows
 

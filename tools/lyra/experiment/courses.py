@@ -15,7 +15,7 @@ FOV_DEG = 75.8  # across, as Lyra's example has
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Course:
-    """eyes [N, 3] world units, yaw [N] radians from +x towards +y; N = 1 + 80 k. revisits: places come twice."""
+    """eyes [N, 3] world units, yaw [N] radians from +x towards +y; N = 1 + 80 k. revisits: places recur."""
 
     name: str
     scene: Scene
@@ -49,7 +49,9 @@ def out_and_back(seed: int) -> Course:
     """160 frames straight on, 160 backwards on the same poses, and out again 80: revisits after up to 400."""
     there = np.linspace(2.0, 7.0, 161)
     x = np.concatenate([there, there[-2::-1], there[1:81]])
-    return _course("out-and-back", scene((14, 7, 3.2), [(10, 2.5, 11, 4, 2.2)], 0.5, seed), _at(x, 3.4), 0 * x)
+    return _course(
+        "out-and-back", scene((14, 7, 3.2), [(10, 2.5, 11, 4, 2.2)], 0.5, seed), _at(x, 3.4), 0 * x
+    )
 
 
 def loop(seed: int) -> Course:

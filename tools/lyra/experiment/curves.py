@@ -1,4 +1,4 @@
-"""What the memories cost as entries are added, up to 300: walking back and forth, and straight on for ever."""
+"""What the memories cost as entries are added, up to 300: walking back and forth, and straight on."""
 
 from collections.abc import Callable
 from time import process_time
@@ -17,7 +17,9 @@ REPEATS = 3  # of each retrieval; the median counts
 COSTLY = ("frame", "atlas", "atlas+votes")
 
 
-def curves(size: tuple[int, int], seed: int, tell: Callable[[str], None], condition: str) -> list[dict[str, Any]]:
+def curves(
+    size: tuple[int, int], seed: int, tell: Callable[[str], None], condition: str
+) -> list[dict[str, Any]]:
     """-> one row per walk, arm and number of entries: CPU milliseconds, points examined, bytes."""
     rows = []
     walks: list[tuple[str, Course, list[int], Callable[[int], list[int]]]] = [
@@ -75,6 +77,10 @@ def _to_and_fro() -> list[int]:
 
 def slope_ms_per_entry(rows: list[dict[str, Any]], walk: str, arm: str, first: int) -> float:
     """Least-squares slope of retrieve_ms over the entries, from the `first`-th on."""
-    at = [(r["entries"], r["retrieve_ms"]) for r in rows if (r["walk"], r["arm"]) == (walk, arm) and r["entries"] >= first]
+    at = [
+        (r["entries"], r["retrieve_ms"])
+        for r in rows
+        if (r["walk"], r["arm"]) == (walk, arm) and r["entries"] >= first
+    ]
     x, y = np.array(at).T
     return float(np.polyfit(x, y, 1)[0])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..memory.view import NEAR, F64, Frame, View, project, unproject
+from ..memory.view import F64, NEAR, Frame, View, project, unproject
 from .courses import STEP_FRAMES, Course
 
 
@@ -18,7 +18,7 @@ class Errors:
 
     noise: of depth, relative, smooth over a frame (a grid of 4 x 6 values), anew for each frame.
     scale: of the depth scale's random walk, relative, per step of 80 frames.
-    shift, turn_deg: of the random walk of where a picture really is taken from, world units and degrees per step.
+    shift, turn_deg: of the random walk of where a picture is really taken, world units and degrees per step.
     """
 
     noise: float = 0.0
@@ -55,7 +55,11 @@ class Exact:
         asked, moved, scale, grain = self._wrong(frame, visit)
         made = self._seen(frame, moved)
         height, width = self.size
-        depth = made.depth * scale * _bilinear(grain, np.arange(height)[:, None] / (height - 1), np.arange(width) / (width - 1))
+        depth = (
+            made.depth
+            * scale
+            * _bilinear(grain, np.arange(height)[:, None] / (height - 1), np.arange(width) / (width - 1))
+        )
         return Frame(frame, made.rgb, depth.astype(np.float32), asked, made.tracer)
 
     def believed(self, frame: int, points: F64) -> F64:
@@ -69,7 +73,10 @@ class Exact:
         seen = (z > NEAR) & (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
         wrong = z * scale * _bilinear(grain, (y / (height - 1)).clip(0, 1), (x / (width - 1)).clip(0, 1))
         k = asked.k
-        local = np.stack([(x - k[0, 2]) / k[0, 0], (y - k[1, 2]) / k[1, 1], np.ones_like(x)], axis=-1) * wrong[:, None]
+        local = (
+            np.stack([(x - k[0, 2]) / k[0, 0], (y - k[1, 2]) / k[1, 1], np.ones_like(x)], axis=-1)
+            * wrong[:, None]
+        )
         world = np.einsum("nc,ca->na", local - asked.w2c[:3, 3], asked.w2c[:3, :3])
         return np.asarray(np.where(seen[:, None], world, np.nan))
 
@@ -78,7 +85,12 @@ class Exact:
         asked = self.course.view(frame, self.size)
         scale, move = self._drift(frame)
         rng = np.random.default_rng([self.seed, 1, frame, visit])
-        return asked, View(move @ asked.w2c, asked.k, asked.size), scale, 1 + self.errors.noise * rng.standard_normal((4, 6))
+        return (
+            asked,
+            View(move @ asked.w2c, asked.k, asked.size),
+            scale,
+            1 + self.errors.noise * rng.standard_normal((4, 6)),
+        )
 
     def _seen(self, i: int, view: View) -> Frame:
         depth, surface = self.course.scene.cast(view)

@@ -50,7 +50,7 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
 def _run(figures: dict[str, Any]) -> str:
     width, height = figures["size"]
     took = f", {figures['cpu_s']:.0f} s of CPU time" if "cpu_s" in figures else ""
-    return f"Pictures of {width} × {height}, seeds {', '.join(map(str, figures['seeds']))}{took}."
+    return f"Pictures of {width} x {height}, seeds {', '.join(map(str, figures['seeds']))}{took}."
 
 
 def _by_arm(figures: dict[str, Any], cell: Callable[[list[Row]], str]) -> str:
@@ -83,17 +83,17 @@ def mean_of(rows: list[Row], *path: str) -> float:
 
 def _quality(rows: list[Row]) -> str:
     psnr, ssim, coverage = (mean_of(rows, "remembered", key) for key in ("psnr_db", "ssim", "coverage"))
-    return "–" if np.isnan(psnr) else f"{psnr:.1f} / {ssim:.2f} / {coverage:.0%}"
+    return "-" if np.isnan(psnr) else f"{psnr:.1f} / {ssim:.2f} / {coverage:.0%}"
 
 
 def _reprojection(rows: list[Row]) -> str:
     middle, high = (mean_of(rows, "reprojection_px", key) for key in ("p50", "p95"))
-    return "–" if np.isnan(middle) else f"{middle:.2f} / {high:.1f}"
+    return "-" if np.isnan(middle) else f"{middle:.2f} / {high:.1f}"
 
 
 def _doubling(rows: list[Row]) -> str:
     share, thick = mean_of(rows, "doubled"), mean_of(rows, "thickness_cm")
-    return "–" if np.isnan(share) else f"{share:.0%} / {thick:.1f}"
+    return "-" if np.isnan(share) else f"{share:.0%} / {thick:.1f}"
 
 
 def _paired(rows: list[Row]) -> str:
@@ -109,13 +109,15 @@ def _paired(rows: list[Row]) -> str:
                 for a, s in held
                 if a == arm and held["frame", s] is not None and held[arm, s] is not None
             ]
-            cells.append(f"{np.mean(off):+.2f} [{min(off):+.2f}, {max(off):+.2f}]" if off else "–")
+            cells.append(f"{np.mean(off):+.2f} [{min(off):+.2f}, {max(off):+.2f}]" if off else "-")
         lines.append([course, condition, *cells])
     return _markdown(lines)
 
 
 def _cost(figures: dict[str, Any]) -> str:
-    lines = [["path", "memory", "MiB at the end: of what", "add ms p50 / p95", "retrieve ms", "render a view ms"]]
+    lines = [
+        ["path", "memory", "MiB at the end: of what", "add ms p50 / p95", "retrieve ms", "render a view ms"]
+    ]
     for (course, condition), group in _groups(figures["rows"]).items():
         if condition != "noise":
             continue
@@ -146,7 +148,9 @@ def _curves(rows: list[Row]) -> str:
                     ", ".join(f"{at[n]['retrieve_ms']:.2f}" for n in picked),
                     f"{1e3 * slope_ms_per_entry(rows, walk, arm, SETTLED):+.1f}",
                     f"{at[last]['n_examined']:,}",
-                    ", ".join(f"{sum(at[n]['bytes'].values()) / MIB:.1f}" for n in (SETTLED, last) if n in at),
+                    ", ".join(
+                        f"{sum(at[n]['bytes'].values()) / MIB:.1f}" for n in (SETTLED, last) if n in at
+                    ),
                     f"{at[last]['add_ms']:.2f}",
                 ]
             )
@@ -154,12 +158,12 @@ def _curves(rows: list[Row]) -> str:
 
 
 def _keys(rows: list[Row]) -> str:
-    lines = [["keyed by", "cell, mm", "image of 832 × 480, MB", "alone",
-              "same key: exact", "noise", "drift", "PSNR: exact", "noise", "drift", "MiB: exact", "noise"]]  # fmt: skip
+    head = ["keyed by", "cell, mm", "image of 832 x 480, MB", "alone", "same key: exact", "noise", "drift"]
+    lines = [[*head, "PSNR: exact", "noise", "drift", "MiB: exact", "noise"]]
     for name in dict.fromkeys(r["keying"] for r in rows):
         of = {r["condition"]: r for r in rows if r["keying"] == name}
         exact = of["exact"]
-        image = f"{exact['image_bytes'] / 1e6:.2f}" if exact["image_bytes"] else "–"
+        image = f"{exact['image_bytes'] / 1e6:.2f}" if exact["image_bytes"] else "-"
         alone = f"{of['noise']['alone']:.1%}"
         same = [f"{of[c]['same_key']:.1%}" for c in ("exact", "noise", "drift")]
         psnr = [f"{of[c]['psnr_remembered_db']:.1f}" for c in ("exact", "noise", "drift")]

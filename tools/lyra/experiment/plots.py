@@ -1,4 +1,4 @@
-"""The cache experiment as pictures: quality over the steps, cost over the entries, keys over the cell size."""
+"""The cache experiment as pictures: quality over the steps, cost over the entries, keys over cell sizes."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,9 @@ def draw(figures: dict[str, Any], folder: Path) -> None:
 def _quality(figures: dict[str, Any]) -> Figure:
     rows = figures["rows"]
     courses, conditions = (list(dict.fromkeys(r[key] for r in rows)) for key in ("course", "condition"))
-    figure = Figure(figsize=(2.6 * len(courses) + 1.2, 2.1 * len(conditions) + 0.9), dpi=110, layout="constrained")
+    figure = Figure(
+        figsize=(2.6 * len(courses) + 1.2, 2.1 * len(conditions) + 0.9), dpi=110, layout="constrained"
+    )
     panels = figure.subplots(len(conditions), len(courses), sharey=True, squeeze=False)
     for line, condition in zip(panels, conditions, strict=True):
         for panel, course in zip(line, courses, strict=True):
@@ -47,7 +49,14 @@ def _quality(figures: dict[str, Any]) -> Figure:
                 values = np.array(steps, float)  # None becomes NaN: nothing to remember in that step
                 there = ~np.isnan(values).all(axis=0)
                 at = np.flatnonzero(there) + 1
-                panel.plot(at, np.nanmean(values[:, there], axis=0), markersize=4, linewidth=1.3, label=arm, **LOOKS[arm])
+                panel.plot(
+                    at,
+                    np.nanmean(values[:, there], axis=0),
+                    markersize=4,
+                    linewidth=1.3,
+                    label=arm,
+                    **LOOKS[arm],
+                )
             panel.grid(axis="y", color="#dddddd", linewidth=0.6)
             panel.set_xticks(range(1, len(group[0]["steps"]) + 1))
             if condition == conditions[0]:
@@ -55,7 +64,9 @@ def _quality(figures: dict[str, Any]) -> Figure:
             if condition == conditions[-1]:
                 panel.set_xlabel("step of 80 frames")
         line[0].set_ylabel(f"{condition}\nPSNR, dB")
-    figure.suptitle("Pixels that were seen before but not in the last frame (mean over seeds; holes are grey)")
+    figure.suptitle(
+        "Pixels that were seen before but not in the last frame (mean over seeds; holes are grey)"
+    )
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
     return figure
 
@@ -81,7 +92,7 @@ def _cost(figures: dict[str, Any]) -> Figure:
         panel.set_xlim(0, None)
         panel.set_ylim(0, None)
     width, height = figures["size"]
-    figure.suptitle(f"What a memory costs as it fills ({width} × {height}, depth noise 1 %, voxels of 5 cm)")
+    figure.suptitle(f"What a memory costs as it fills ({width} x {height}, depth noise 1 %, voxels of 5 cm)")
     panels[0][0].legend(frameon=False)
     return figure
 
@@ -92,7 +103,9 @@ def _keys(figures: dict[str, Any]) -> Figure:
     for condition, color in CONDITIONS.items():
         rows = sorted((r for r in figures["keys"] if r["condition"] == condition), key=lambda r: r["cell_mm"])
         at = [r["cell_mm"] for r in rows]
-        left.plot(at, [100 * r["same_key"] for r in rows], color=color, marker="o", markersize=4, label=condition)
+        left.plot(
+            at, [100 * r["same_key"] for r in rows], color=color, marker="o", markersize=4, label=condition
+        )
         voxels = [r for r in rows if r["image_bytes"] is None]
         right.plot(
             [r["cell_mm"] / 10 for r in voxels], [r["psnr_remembered_db"] for r in voxels],

@@ -1,9 +1,9 @@
 """One key per point? What quantised world coordinates name: by precision tier, and by voxel size.
 
-Two frames, two steps apart, see the same true points; each believes them somewhere. `same_key`: how often they
-give a point the same key, which is what a memory keyed by the world hopes for. `alone`: how many of a frame's
-pixels share their key with no other pixel of it, which is what copying by coordinate hopes for. The hopes want
-different cells. And what the coordinates of each tier cost, as an image of 832 x 480.
+Two frames, two steps apart, see the same true points; each believes them somewhere. `same_key`: how often
+they give a point the same key, which is what a memory keyed by the world hopes for. `alone`: how many of a
+frame's pixels share their key with no other pixel of it, which is what copying by coordinate hopes for. The
+hopes want different cells. And what the coordinates of each tier cost, as an image of 832 x 480.
 """
 
 from collections.abc import Callable, Iterable
@@ -51,7 +51,15 @@ def keyings() -> list[Keying]:
         by_cell = partial(cells, tier=tier, low=BOUNDS[0], high=BOUNDS[1])
         out.append(Keying(name, cell, image_bytes(name), by_cell, partial(world_encoded, name, BOUNDS)))
     for size in VOXELS:
-        out.append(Keying(f"voxel {100 * size:g} cm", 1e3 * size, None, partial(_voxels, size), partial(AtlasMemory, size)))
+        out.append(
+            Keying(
+                f"voxel {100 * size:g} cm",
+                1e3 * size,
+                None,
+                partial(_voxels, size),
+                partial(AtlasMemory, size),
+            )
+        )
     return out
 
 

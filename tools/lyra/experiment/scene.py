@@ -19,9 +19,9 @@ OCTAVES = ((1.6, 0.6), (0.45, 0.4))  # wavelength in world units, share of the c
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """A hall seen from inside, [2, 3] low and high, and boxes [B, 2, 3] in it. entities: one name per surface,
+    """A hall seen from inside, [2, 3] low and high, and boxes [B, 2, 3] in it.
 
-    the hall's first. palette [B + 1, 3] mean colours 0..255.
+    palette [B + 1, 3] mean colours 0..255, and entities, a name each: the hall's first.
     """
 
     hall: F64
@@ -89,7 +89,9 @@ def _hash(corner: I64, seed: int) -> F64:
     c = corner.astype(np.uint64)
     with np.errstate(over="ignore"):
         mixed = c[..., 0] * np.uint64(0x9E3779B97F4A7C15) ^ c[..., 1] * np.uint64(0xC2B2AE3D27D4EB4F)
-        mixed = mixed ^ c[..., 2] * np.uint64(0x165667B19E3779F9) ^ np.uint64((seed * 0x27D4EB2F165667C5) % 2**64)
+        mixed = (
+            mixed ^ c[..., 2] * np.uint64(0x165667B19E3779F9) ^ np.uint64((seed * 0x27D4EB2F165667C5) % 2**64)
+        )
         mixed ^= mixed >> np.uint64(31)
         mixed *= np.uint64(0xBF58476D1CE4E5B9)
         mixed ^= mixed >> np.uint64(29)
@@ -98,7 +100,9 @@ def _hash(corner: I64, seed: int) -> F64:
     return np.stack([(mixed >> np.uint64(s) & np.uint64(0xFFFF)) / 65535.0 for s in (0, 16, 32)], axis=-1)
 
 
-def scene(hall: tuple[float, float, float], blocks: list[tuple[float, ...]], clutter: float, seed: int) -> Scene:
+def scene(
+    hall: tuple[float, float, float], blocks: list[tuple[float, ...]], clutter: float, seed: int
+) -> Scene:
     """A hall from 0 to (x, y, z), blocks (x0, y0, x1, y1, height), and crates along the walls.
 
     clutter: crates per unit of the long walls. Of one seed all is the same.
@@ -109,7 +113,10 @@ def scene(hall: tuple[float, float, float], blocks: list[tuple[float, ...]], clu
     names = ["wall", *("pillar" if b[4] >= hall[2] else "house" for b in blocks)]
     for side in (0, 1):
         for at in np.arange(1.0, hall[0] - 1.5, 1 / clutter):
-            x, width, depth, height = at + rng.uniform(0, 0.6), *rng.uniform([0.4, 0.25, 0.3], [1.1, 0.6, 2.0])
+            x, width, depth, height = (
+                at + rng.uniform(0, 0.6),
+                *rng.uniform([0.4, 0.25, 0.3], [1.1, 0.6, 2.0]),
+            )
             y0, y1 = (0.0, depth) if side == 0 else (hall[1] - depth, hall[1])
             boxes.append(np.array([[x, y0, 0.0], [x + width, y1, height]]))
             names.append("crate")

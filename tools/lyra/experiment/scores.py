@@ -69,7 +69,7 @@ def known(truth: Frame, before: list[Frame]) -> Bool:
 
 
 def misplaced_px(picture: Picture, truth: Frame, where: Bool) -> F64:
-    """How many pixels from its true place each pixel's content is shown. -> [N], of covered pixels in where."""
+    """How many pixels from its true place each content is shown. -> [N], of covered pixels in where."""
     assert picture.tracer is not None
     rows, columns = np.nonzero(where & picture.covered)
     x, y, z = project(picture.tracer[rows, columns], truth.view)

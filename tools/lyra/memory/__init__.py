@@ -16,4 +16,16 @@ ARMS: dict[str, Callable[[], Memory]] = {
     "atlas+votes": VoteMemory,
 }
 
-__all__ = ["ARMS", "AtlasMemory", "Frame", "FrameMemory", "Memory", "NoMemory", "Picture", "Retrieved", "View", "VoteMemory", "world_encoded"]
+__all__ = [
+    "ARMS",
+    "AtlasMemory",
+    "Frame",
+    "FrameMemory",
+    "Memory",
+    "NoMemory",
+    "Picture",
+    "Retrieved",
+    "View",
+    "VoteMemory",
+    "world_encoded",
+]

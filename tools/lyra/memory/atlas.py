@@ -1,7 +1,8 @@
 """A memory keyed by the world: the voxels of an atlas, reinforced in integers, so that order does not matter.
 
-A voxel's address is its region and its UVW (`keys.py`); only texels that hold something are stored, a row each.
-A frame reinforces a voxel once: with the mean colour of its pixels there, weighted by 1 / z^2 as an integer.
+A voxel's address is its region and its UVW (`keys.py`); only texels that hold something are stored, a row
+each. A frame reinforces a voxel once: with the mean colour of its pixels there, weighted by 1 / z^2 as an
+integer, however many pixels.
 All that a row holds are sums and a maximum of integers, so frames fused in any order give the same bytes.
 """
 
@@ -69,7 +70,9 @@ class AtlasMemory:
         self.rows["last"][rows] = np.maximum(self.rows["last"][rows], frame.id + 1)
         if frame.tracer is not None:
             for axis in range(3):
-                self.traced[rows, axis] += np.bincount(place, frame.tracer[kept][:, axis], keys.size).astype(np.int64)
+                self.traced[rows, axis] += np.bincount(place, frame.tracer[kept][:, axis], keys.size).astype(
+                    np.int64
+                )
             self.traced[rows, 3] += n
         self.n_frames += 1
         if self.last is None or frame.id > self.last.id:
@@ -148,7 +151,9 @@ class AtlasMemory:
         tracer = held[:, :3] / np.maximum(held[:, 3:], 1) * 1e-6 if held[:, 3].any() else None
         if tracer is None and self.last is not None and self.last.tracer is not None:
             tracer = np.zeros((rows.size, 3))
-        return voxels(self.centres(rows), self.voxel_size, self.colours(rows).astype(np.float64), tracer, view)
+        return voxels(
+            self.centres(rows), self.voxel_size, self.colours(rows).astype(np.float64), tracer, view
+        )
 
     def colours(self, rows: I64) -> U8:
         """Mean colours. [M] -> [M, 3] sRGB"""

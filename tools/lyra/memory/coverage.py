@@ -3,8 +3,8 @@
 The rule (upstream's Sparse3DCache.retrieve with max_coverage, described in docs/experiments/caches.md): the
 points of every candidate are drawn into the target as single pixels, nearest integer, nearest point. At a
 pixel the candidates within TOLERANCE of the nearest of all see it. The newest entry, whose picture the
-generator has anyway, counts as chosen; then whoever sees most of what is still uncovered is chosen, the oldest
-of equals, until nobody adds anything.
+generator has anyway, counts as chosen; then whoever sees most of what is still uncovered is chosen, the
+oldest of equals, until nobody adds anything.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .view import NEAR, Bool, F32, View, project
+from .view import F32, NEAR, Bool, View, project
 
 I64 = NDArray[np.int64]
 

@@ -1,4 +1,4 @@
-"""World coordinates as keys: the atlas's (region, UVW) as one integer, and canonical cells of a precision tier."""
+"""World coordinates as keys: the atlas's (region, UVW) as one integer; cells of a precision tier."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ def voxel_of(keys: U64) -> I64:
 
 
 def cells(points: NDArray[np.floating], tier: Tier, low: float, high: float) -> U64:
-    """The canonical coordinate of world points in [low, high]^3, as one integer per point (48 bits of hash).
+    """The canonical coordinate of world points in [low, high]^3, as one integer per point.
 
     A tier of B bits names 2^B cells per axis. Up to 21 bits an axis the integer is the coordinate; finer ones
     are hashed, which may put two cells together once in 2^64 / N^2. ValueError: a point is outside.

@@ -7,7 +7,7 @@ depth edge never mix. Nothing is written into holes: they are told by depth 0, n
 import numpy as np
 from numpy.typing import NDArray
 
-from .view import NEAR, F32, F64, Frame, Picture, View, project, smooth, unproject
+from .view import F32, F64, NEAR, Frame, Picture, View, project, smooth, unproject
 
 I64 = NDArray[np.int64]
 
@@ -35,7 +35,9 @@ def warp(frame: Frame, view: View, rgb: NDArray[np.floating] | None = None) -> P
         rows.append(at[inside])
         pixels.append((row * width + column)[inside])
         weights.append(weight[inside])
-    return blend(np.concatenate(rows), np.concatenate(pixels), np.concatenate(weights), z, colour, tracer, view)
+    return blend(
+        np.concatenate(rows), np.concatenate(pixels), np.concatenate(weights), z, colour, tracer, view
+    )
 
 
 def voxels(points: F64, size: float, rgb: F64, tracer: F64 | None, view: View) -> Picture:

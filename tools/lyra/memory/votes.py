@@ -1,7 +1,7 @@
 """An atlas whose voxels vote for frames: the atlas knows what is where, the frames keep how it looked.
 
-Each voxel names at most four frames: the oldest that saw it, which has drifted least, and the three that saw it
-best (nearest). The voxels that a view sees vote, and a greedy cover picks the frames. A frame that too few
+Each voxel names at most four frames: the oldest that saw it, which has drifted least, and the three that saw
+it best (nearest). The voxels that a view sees vote, and a greedy cover picks the frames. A frame that too few
 voxels name any more is forgotten, so the number of frames follows the surface, not the time.
 """
 
