@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..memory import ARMS, Memory
+from ..memory import ARMS, Memory, Picture
 from ..memory.view import F64, Bool, Frame
 from . import scores
 from .courses import COURSES, STEP_FRAMES
@@ -33,7 +33,7 @@ class Tally:
     squares_covered: float = 0.0
     ssim: float = 0.0
 
-    def count(self, picture: scores.Picture, truth: Frame, similar: F64, where: Bool) -> None:
+    def count(self, picture: Picture, truth: Frame, similar: F64, where: Bool) -> None:
         """Add a view's pixels. similar [H, W] SSIM."""
         covered = where & picture.covered
         n, n_covered = int(where.sum()), int(covered.sum())

@@ -109,7 +109,7 @@ def _beliefs(exact: Exact, first: int, second: int) -> tuple[F64, F64, F64]:
     """Where two frames put the points that both see, [N, 3] each, and where the first puts all of its own."""
     truth = exact.truth(first)
     assert truth.tracer is not None
-    own = truth.tracer.reshape(-1, 3) * 1e-6
+    own = truth.tracer.reshape(-1, 3).astype(np.float64) * 1e-6
     both = scores.known(truth, [exact.truth(second)]).ravel()
     a, b = exact.believed(first, own), exact.believed(second, own)
     seen = ~np.isnan(a).any(axis=1)

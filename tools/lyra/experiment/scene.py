@@ -4,6 +4,7 @@ Colour is value noise of the world point, two octaves whose finer one is as wide
 picture has no detail that its pixels could not hold and a warp is not blamed for aliasing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,7 +102,7 @@ def _hash(corner: I64, seed: int) -> F64:
 
 
 def scene(
-    hall: tuple[float, float, float], blocks: list[tuple[float, ...]], clutter: float, seed: int
+    hall: tuple[float, float, float], blocks: Sequence[tuple[float, ...]], clutter: float, seed: int
 ) -> Scene:
     """A hall from 0 to (x, y, z), blocks (x0, y0, x1, y1, height), and crates along the walls.
 

@@ -1,5 +1,7 @@
 """How good a picture is, and how well surfaces are where they belong. Pure."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +21,7 @@ def filled(picture: Picture) -> F64:
     return np.where(picture.covered[..., None], picture.rgb, GREY).astype(np.float64)
 
 
-def mse(a: NDArray, b: NDArray, where: Bool) -> float:
+def mse(a: NDArray[Any], b: NDArray[Any], where: Bool) -> float:
     """Mean squared difference of [H, W, 3] images over pixels; NaN if there are none."""
     off = (a.astype(np.float64) - b)[where]
     return float((off * off).mean()) if off.size else float("nan")

@@ -60,7 +60,8 @@ def pixels_of(points: NDArray[np.floating], view: View) -> tuple[I64, NDArray[np
 
 def greedy(sees: Bool, covered: Bool, n: int) -> list[int]:
     """Rows of sees [C, P] that cover most, best first, at most n. covered [P]: what need not be covered."""
-    left, chosen = ~covered, []
+    left = ~covered
+    chosen: list[int] = []
     while len(chosen) < n and len(sees):
         gain = (sees & left).sum(axis=1)
         best = int(gain.argmax())  # the first, hence oldest, of equals

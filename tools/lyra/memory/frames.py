@@ -132,4 +132,4 @@ def _geometry(frames: list[Frame]) -> tuple[F64, F64]:
         kept[1::2], kept[:, 1::2] = False, False  # a quarter of the pixels tells as much
         points.append(unproject(frame.depth, frame.view)[kept])
         truth.append(frame.tracer[kept])
-    return np.concatenate(points), np.concatenate(truth) * 1e-6
+    return np.concatenate(points), np.concatenate(truth).astype(np.float64) * 1e-6

@@ -22,7 +22,7 @@ def key_of(voxels: NDArray[np.integer]) -> U64:
         raise ValueError("voxel more than 2^20 voxels from the origin")
     u, v, w = address.uvw_of(voxels).T
     rx, ry, rz = region.T
-    return (((((rz << 13 | ry) << 13 | rx) << 8 | w) << 8 | v) << 8 | u).astype(np.uint64)
+    return np.asarray((((((rz << 13 | ry) << 13 | rx) << 8 | w) << 8 | v) << 8 | u).astype(np.uint64))
 
 
 def voxel_of(keys: U64) -> I64:

@@ -21,7 +21,7 @@ def warp(frame: Frame, view: View, rgb: NDArray[np.floating] | None = None) -> P
     """A frame as it would look from another view, through its depth. rgb [H, W, 3]: instead of its own."""
     kept = smooth(frame.depth)
     colour = (frame.rgb if rgb is None else rgb)[kept].astype(np.float64)
-    tracer = None if frame.tracer is None else frame.tracer[kept] * 1e-6
+    tracer = None if frame.tracer is None else frame.tracer[kept].astype(np.float64) * 1e-6
     x, y, z = project(unproject(frame.depth, frame.view)[kept], view)
     height, width = view.size
     at = np.flatnonzero((z > NEAR) & (x > -1) & (x < width) & (y > -1) & (y < height))
@@ -80,7 +80,7 @@ def blend(
 
     def mean(values: F64) -> F64:
         columns = [np.bincount(pixels, weights * values[rows, c], n) * share for c in range(values.shape[1])]
-        return np.stack(columns, axis=-1).reshape(height, width, -1)
+        return np.asarray(np.stack(columns, axis=-1).reshape(height, width, -1), np.float64)
 
     out_depth: F32 = mean(z[:, None])[..., 0].astype(np.float32)
     return Picture(mean(rgb).astype(np.float32), out_depth, None if tracer is None else mean(tracer))
