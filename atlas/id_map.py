@@ -15,7 +15,7 @@ I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
 
 NOWHERE = -1
-MANY = 4096  # changes after which the arrays are merged
+MANY = 16384  # changes after which the arrays are merged, unless somebody had time for it before
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,17 @@
 """One packed chunk <-> its stored form: a zstd frame or an lz4 block, then the crc32c of that.
 
-Byte for byte what zarr's codecs `zstd` (or `numcodecs.lz4`) and `crc32c` read and write:
+Byte for byte what zarr's codecs `voxtide.packed`, `zstd` (or `numcodecs.lz4`) and `crc32c` read and write:
 
-    zstd   one frame with its content size in the header, no frame checksum, no dictionary
-    lz4    uint32 little-endian size, then one lz4 block
+    zstd   the chunk's stream (`atlas.streams`), in one frame with its content size in the header, no frame
+           checksum, no dictionary
+    lz4    the packed chunk as it is: uint32 little-endian size, then one lz4 block
     then   uint32 little-endian crc32c of the above
 
 Decoding trusts nothing: crc, then the declared size, then the decoder, then mask against length.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import google_crc32c
 import lz4.block
@@ -18,6 +19,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from ..atlas import streams
 from ..atlas.chunk import MAX_PACKED_BYTES, MIN_PACKED_BYTES
 from ..atlas.layout import MASK_BYTES
 
@@ -25,34 +27,42 @@ I64 = NDArray[np.int64]
 CodecName = Literal["zstd", "lz4"]
 CODECS: tuple[CodecName, ...] = get_args(CodecName)
 
-# Measured on 642 chunks of a 1 cm RGB-D room and 1,966 of a noisy terrain (1.8 and 2.1 kB packed), one core:
-#   zstd  3: 47.5 and 62.4 % of packed size, 102,000 and 135,000 chunks/s in, 308,000 and 378,000 out
-#   zstd  5: 46.8 and 62.2 %,                 55,000 and  67,000 in,          309,000 and 373,000 out
-#   zstd  9: 46.7 and 62.2 %, half the speed in; 19: 44.9 and 62.0 %, 1/13 in, and a fifth slower out
-# 5 is the last step that buys bytes for little: colours are noise, the rest is entropy coding.
-# lz4 is its fast mode: HC 9 saves 2 to 6 % but took 0.99 us to decode a chunk of the shipped scan against
-# 0.49 us (tests/bench/bench_chunks.py), and who picks lz4 picks it for that.
+# What the compressor gets. Streams make zstd's chunks a quarter to a third smaller on scans
+# (`tests/bench/bench_size.py`) and take 1.5 to 6 us a chunk to undo. lz4 has no entropy coder to feed:
+# streams would make its chunks a sixth smaller, and cost the speed that somebody chose it for.
+Form = Literal["streams", "plain"]
+FORMS: dict[CodecName, Form] = {"zstd": "streams", "lz4": "plain"}
 LEVELS: dict[CodecName, int] = {"zstd": 5, "lz4": 1}  # zstd: level; lz4: acceleration
 
+# What is left of colours is noise, in which short matches cost more than the letters they stand for: with at
+# least 6 bytes a match, a room takes 2 % less (solid scans 0.4 % more) and decodes 10 % faster. Higher levels
+# save 1 to 2 % at a third of the speed in (13), and take longer to decode.
+_ZSTD = zstandard.ZstdCompressionParameters(compression_level=LEVELS["zstd"], min_match=6)
+
 CRC_BYTES = 4
+MIN_BODY_BYTES = {"zstd": streams.MIN_STREAM_BYTES, "lz4": MIN_PACKED_BYTES}  # before compression
+MAX_BODY_BYTES = {"zstd": streams.MAX_STREAM_BYTES, "lz4": MAX_PACKED_BYTES}
 # ZSTD_compressBound(n) = n + n/256 + (2^17 - n)/2^11; LZ4_compressBound(n) = n + n/255 + 16, and 4 of size.
-_ZSTD_BOUND = MAX_PACKED_BYTES + (MAX_PACKED_BYTES >> 8) + (((1 << 17) - MAX_PACKED_BYTES) >> 11)
+_ZSTD_MOST = MAX_BODY_BYTES["zstd"]
+_ZSTD_BOUND = _ZSTD_MOST + (_ZSTD_MOST >> 8) + (((1 << 17) - _ZSTD_MOST) >> 11)
 _LZ4_BOUND = MAX_PACKED_BYTES + MAX_PACKED_BYTES // 255 + 16 + 4
 MAX_STORED_BYTES = max(_ZSTD_BOUND, _LZ4_BOUND) + CRC_BYTES
-MIN_STORED_BYTES = (
-    14  # the shortest zstd frame of more than 255 bytes: header 7, one block of 3 (and 4 of crc)
-)
+MIN_STORED_BYTES = 14  # the shortest zstd frame: header 6, one block of 4 (and 4 of crc)
 
-# A frame of 256..65,791 bytes whose size is known starts so: magic, then "single segment, size in 2 bytes,
-# no checksum, no dictionary" (RFC 8878, 3.1.1.1), then size - 256. Anything else was not written by us.
-_ZSTD_HEAD = np.array([0x28, 0xB5, 0x2F, 0xFD, 0x60], np.uint8)
+# How a frame starts whose size is known: magic, then "single segment, no checksum, no dictionary" with the
+# size in one byte (0x20), or with size - 256 in two (0x60). RFC 8878, 3.1.1.1. Anything else is not ours.
+_ZSTD_MAGIC = np.array([0x28, 0xB5, 0x2F, 0xFD], np.uint8)
+_ZSTD_SIZE_IN_1, _ZSTD_SIZE_IN_2 = 0x20, 0x60
+
+
+LIES = "its mask, length and coverage disagree"
 
 
 def encode_chunks(packed: Sequence[bytes], codec: CodecName) -> list[bytes]:
     """Stored forms of packed chunks, in order. Deterministic for one version of the codec's library."""
     if codec == "zstd":
-        frames = map(zstandard.ZstdCompressor(level=LEVELS[codec]).compress, packed)
-        return [_with_crc(frame) for frame in frames]
+        compress = zstandard.ZstdCompressor(compression_params=_ZSTD).compress
+        return [_with_crc(compress(streams.encode(chunk))) for chunk in packed]
     return [_with_crc(lz4.block.compress(p, mode="fast", acceleration=LEVELS[codec])) for p in packed]
 
 
@@ -79,7 +89,7 @@ def decode_chunk(stored: bytes, codec: CodecName) -> bytes:
 def decode_chunks(
     data: bytes, offsets: I64, n_bytes: I64, codec: CodecName, n_threads: int = 1
 ) -> tuple[list[bytes], dict[int, str]]:
-    """Decode many stored chunks that lie in one buffer; zstd in one call.
+    """Decode many stored chunks that lie in one buffer; zstd a hundred or so in a call, or all by n threads.
 
     offsets, n_bytes [C] int64: inside data, MIN_STORED_BYTES..MAX_STORED_BYTES each; checked by the caller
     ->  (packed chunks in order, empty where bad; position -> what is wrong)
@@ -89,26 +99,39 @@ def decode_chunks(
         return [], {}
     bad = _wrong_crcs(data, offsets, n_bytes)
     sizes = _declared_sizes(data, offsets, codec)
-    legal = (sizes >= MIN_PACKED_BYTES) & (sizes <= MAX_PACKED_BYTES) & (sizes % 4 == 0)
+    legal = (sizes >= MIN_BODY_BYTES[codec]) & (sizes <= MAX_BODY_BYTES[codec])
+    if codec == "lz4":
+        legal &= sizes % 4 == 0
     for i in np.flatnonzero(~legal).tolist():
-        bad.setdefault(i, _wrong_size(int(sizes[i])))
+        bad.setdefault(i, _wrong_size(int(sizes[i]), codec))
     if not bad:
-        packed = _decompress(data, offsets, n_bytes - CRC_BYTES, sizes, codec, n_threads)
-    else:
-        good = np.setdiff1d(np.arange(offsets.size), np.fromiter(bad, np.int64))
-        found = _decompress(data, offsets[good], n_bytes[good] - CRC_BYTES, sizes[good], codec, n_threads)
-        packed = [b""] * offsets.size
-        for i, one in zip(good.tolist(), found, strict=True):
-            packed[i] = one
+        return _decode_bodies(data, offsets, n_bytes - CRC_BYTES, sizes, codec, n_threads)
+    good = np.setdiff1d(np.arange(offsets.size), np.fromiter(bad, np.int64))
+    found, wrong = _decode_bodies(
+        data, offsets[good], n_bytes[good] - CRC_BYTES, sizes[good], codec, n_threads
+    )
+    packed = [b""] * offsets.size
+    for i, one in zip(good.tolist(), found, strict=True):
+        packed[i] = one
+    return packed, bad | {int(good[i]): what for i, what in wrong.items()}
 
-    lengths = np.fromiter(map(len, packed), np.int64, len(packed))
-    whole = np.flatnonzero(lengths)
-    for i in np.flatnonzero(lengths == 0).tolist():
-        bad.setdefault(i, f"{codec} cannot decode it")
-    starts = np.cumsum(lengths) - lengths
-    for i in whole[wrong_masks(b"".join(packed), starts[whole], lengths[whole])].tolist():
-        bad[i] = "its mask, length and coverage disagree"
-        packed[i] = b""
+
+def _decode_bodies(
+    data: bytes, offsets: I64, n_bytes: I64, sizes: I64, codec: CodecName, n_threads: int
+) -> tuple[list[bytes], dict[int, str]]:
+    """`decode_chunks` of what has a right crc and a legal size. n_bytes [C] is without the crc's."""
+    if codec == "lz4":
+        return _unlz4(data, offsets, n_bytes, sizes)
+    packed: list[bytes] = []
+    bad = {}
+    # Few at a time, in buffers so small that malloc keeps them: page faults took longer than all else here.
+    for first, stop in streams.steps(sizes) if n_threads == 1 else [(0, offsets.size)]:
+        some = slice(first, stop)
+        joined, failed = _unzstd(data, offsets[some], n_bytes[some], sizes[some], n_threads)
+        found, liars = streams.decode(joined, sizes[some])
+        packed += found
+        for i in liars:
+            bad[first + i] = "zstd cannot decode it" if i in failed else LIES
     return packed, bad
 
 
@@ -130,46 +153,67 @@ def _declared_sizes(data: bytes, offsets: I64, codec: CodecName) -> I64:
     if codec == "lz4":
         size: I64 = head[:, :4] @ np.array([1, 1 << 8, 1 << 16, 1 << 24])
     else:
-        ours = (head[:, :5] == _ZSTD_HEAD).all(axis=1)
-        size = np.where(ours, (head[:, 5] | head[:, 6] << 8) + 256, -1)
+        size = np.where(head[:, 4] == _ZSTD_SIZE_IN_1, head[:, 5], (head[:, 5] | head[:, 6] << 8) + 256)
+        known = (head[:, 4] == _ZSTD_SIZE_IN_1) | (head[:, 4] == _ZSTD_SIZE_IN_2)
+        size = np.where(known & (head[:, :4] == _ZSTD_MAGIC).all(axis=1), size, -1)
     return size
 
 
-def _wrong_size(size: int) -> str:
+def _wrong_size(size: int, codec: CodecName) -> str:
     if size < 0:
-        return "not a zstd frame with its size in two bytes"
-    return (
-        f"claims {size} bytes; a packed chunk has {MIN_PACKED_BYTES} to {MAX_PACKED_BYTES}, a multiple of 4"
-    )
+        return "not a zstd frame with its size in one or two bytes"
+    unit = ", a multiple of 4" if codec == "lz4" else ""
+    return f"claims {size} bytes; a chunk has {MIN_BODY_BYTES[codec]} to {MAX_BODY_BYTES[codec]}{unit}"
 
 
-def _decompress(
-    data: bytes, offsets: I64, n_bytes: I64, sizes: I64, codec: CodecName, n_threads: int
-) -> list[bytes]:
-    """Decoded bodies in order, b"" for one that does not decode to the size it claims."""
-    if codec == "zstd" and offsets.size:  # zstandard 0.25 dies of a division by zero on no frames
+def _unzstd(
+    data: bytes, offsets: I64, n_bytes: I64, sizes: I64, n_threads: int
+) -> tuple[bytes, frozenset[int]]:
+    """Decompressed frames end to end, zeros for one that does not decode to its size; which those are."""
+    if offsets.size:  # zstandard 0.25 dies of a division by zero on no frames
         segments = np.stack([offsets, n_bytes], axis=1).astype("<u8").tobytes()
         try:
-            batch = zstandard.ZstdDecompressor().multi_decompress_to_buffer(
+            batch: Any = zstandard.ZstdDecompressor().multi_decompress_to_buffer(
                 zstandard.BufferWithSegments(data, segments), threads=n_threads
             )
-            # Copies, so that what is kept are small blocks: keeping the batch, or views of one large buffer,
-            # made malloc fetch and return pages with each batch, and page faults took longer than this.
-            return [batch[i].tobytes() for i in range(offsets.size)]
+            joined = b"".join([batch[i] for i in range(offsets.size)])
+            if batch.size() == sizes.sum():
+                return joined, frozenset()
         except zstandard.ZstdError:
             pass  # a frame with a right crc that is no frame: find it one by one
-    bodies = (data[a : a + n] for a, n in zip(offsets.tolist(), n_bytes.tolist(), strict=True))
-    return [_decompress_one(body, size, codec) for body, size in zip(bodies, sizes.tolist(), strict=True)]
+    bodies = [data[a : a + n] for a, n in zip(offsets.tolist(), n_bytes.tolist(), strict=True)]
+    found = [_unzstd_one(body, size) for body, size in zip(bodies, sizes.tolist(), strict=True)]
+    failed = frozenset(i for i, one in enumerate(found) if not one)
+    return b"".join(one or bytes(n) for one, n in zip(found, sizes.tolist(), strict=True)), failed
 
 
-def _decompress_one(body: bytes, size: int, codec: CodecName) -> bytes:
-    """The decoded body; b"" if it does not decode to `size` bytes. Never allocates more than `size`."""
+def _unzstd_one(body: bytes, size: int) -> bytes:
+    """The decompressed frame; b"" if it does not decode to `size` bytes. Never allocates more than `size`."""
     try:
-        if codec == "zstd":
-            out: bytes = zstandard.ZstdDecompressor().decompress(body)
-        else:
-            out = lz4.block.decompress(body)
-    except (zstandard.ZstdError, lz4.block.LZ4BlockError):
+        out: bytes = zstandard.ZstdDecompressor().decompress(body)
+    except zstandard.ZstdError:
+        return b""
+    return out if len(out) == size else b""
+
+
+def _unlz4(data: bytes, offsets: I64, n_bytes: I64, sizes: I64) -> tuple[list[bytes], dict[int, str]]:
+    """Decompressed blocks, which are packed chunks, b"" for bad ones; position -> what is wrong."""
+    bodies = (data[a : a + n] for a, n in zip(offsets.tolist(), n_bytes.tolist(), strict=True))
+    packed = [_unlz4_one(body, size) for body, size in zip(bodies, sizes.tolist(), strict=True)]
+    lengths = np.fromiter(map(len, packed), np.int64, len(packed))
+    whole = np.flatnonzero(lengths)
+    bad = dict.fromkeys(np.flatnonzero(lengths == 0).tolist(), "lz4 cannot decode it")
+    starts = np.cumsum(lengths) - lengths
+    for i in whole[wrong_masks(b"".join(packed), starts[whole], lengths[whole])].tolist():
+        packed[i], bad[i] = b"", LIES
+    return packed, bad
+
+
+def _unlz4_one(body: bytes, size: int) -> bytes:
+    """As `_unzstd_one`."""
+    try:
+        out: bytes = lz4.block.decompress(body)
+    except lz4.block.LZ4BlockError:
         return b""
     return out if len(out) == size else b""
 

@@ -5,7 +5,7 @@
     region <level> <x> <y> <z> <bytes> <xxh3-128> <chunks> <voxels>    sorted by level, x, y, z
     end <files> <regions> <xxh3-128 of every byte before this line>
 
-    voxtide journal 1 <voxel_size_m> <codec> <codec level> <codec library version> <parameters> <crc32c>
+    voxtide journal 2 <voxel_size_m> <codec> <codec level> <codec library version> <parameters> <crc32c>
     region <level> <x> <y> <z> <bytes> <xxh3-128> <chunks> <voxels> <crc32c of the line before it>
 
 A region with attributes goes on, for each of its planes, with: <plane> <bytes> <xxh3-128> <chunks> <values>.
@@ -25,12 +25,12 @@ from ..atlas import plane
 from ..atlas.layout import CHUNK_VOXELS, MAX_LEVEL
 from .codec import MIN_STORED_BYTES, crc32c
 from .errors import WorldError, quoted
-from .region_file import COLOR, INDEX_BYTES, MAX_REGION_BYTES, N_ENTRIES, region_key
+from .region_file import COLOR, MAX_REGION_BYTES, N_ENTRIES, index_bytes, region_key
 
 MANIFEST_KEY = "manifest"
 JOURNAL_KEY = "manifest.journal"
 MANIFEST_MAGIC = b"voxtide manifest 1\n"
-JOURNAL_MAGIC = b"voxtide journal 1 "
+JOURNAL_MAGIC = b"voxtide journal 2 "
 MAX_MANIFEST_BYTES = 256 << 20  # about 2.5 million regions
 
 Region = tuple[int, int, int]
@@ -135,7 +135,7 @@ def _record_of(level: int, region: Region, of: str, counts: list[str]) -> Region
     record = RegionRecord(level, region, int(n_bytes), _hex(digest), int(n_chunks), int(n_voxels), of)
     if not 1 <= record.n_chunks <= N_ENTRIES:
         raise ValueError(f"{record.n_chunks} chunks in a region")
-    least = INDEX_BYTES + record.n_chunks * MIN_STORED_BYTES
+    least = index_bytes(record.n_chunks) + record.n_chunks * MIN_STORED_BYTES
     if not least <= record.n_bytes <= MAX_REGION_BYTES:
         raise ValueError(f"a region of {record.n_bytes} bytes")
     if not record.n_chunks <= record.n_voxels <= record.n_chunks * CHUNK_VOXELS:

@@ -15,11 +15,11 @@ import numpy as np
 
 from ..atlas import entity, plane, stamp
 from ..atlas.layout import CHUNK, MAX_LEVEL, ORIGIN_BITS, REGION
-from .codec import CODECS, CodecName
+from .codec import CODECS, FORMS, CodecName
 from .errors import WorldError, quoted
 from .region_file import COLOR
 
-FORMAT = 1  # of the whole world; a reader refuses any other
+FORMAT = 2  # of the whole world; a reader refuses any other. 1: zstd of plain packed chunks, zarr's index
 MAX_JSON_BYTES = 1 << 20
 MAX_JSON_DEPTH = 32
 MIN_VOXEL_SIZE_M, MAX_VOXEL_SIZE_M = 1e-6, 1e6
@@ -95,11 +95,12 @@ def encode_array(level: int, meta: WorldMeta, of: str = COLOR) -> bytes:
         # zarr's codec has no high-compression setting; the block it decodes is the same
         "lz4": {"name": "numcodecs.lz4", "configuration": {"acceleration": 1}},
     }[meta.codec]
-    little = {"name": "bytes", "configuration": {"endian": "little"}}
+    form = {"form": FORMS[meta.codec]} if of == COLOR else {}
+    packed = {"name": CODEC_NAMES[of], "configuration": form}
     sharding = {
         "chunk_shape": [CHUNK, CHUNK, CHUNK, *last],
-        "codecs": [{"name": CODEC_NAMES[of], "configuration": {}}, compressor, {"name": "crc32c"}],
-        "index_codecs": [little, {"name": "crc32c"}],
+        "codecs": [packed, compressor, {"name": "crc32c"}],
+        "index_codecs": [{"name": "voxtide.index", "configuration": {}}],
         "index_location": "end",
     }
     return _dump(
@@ -138,7 +139,9 @@ def parse_root(data: bytes) -> WorldMeta:
         attributes = document["attributes"]["voxtide"]
         if attributes["format"] != FORMAT:
             found = quoted(attributes["format"])
-            raise WorldError(ROOT_KEY, f"world format {found}; this Voxtide reads format {FORMAT}")
+            raise WorldError(
+                ROOT_KEY, f"world format {found}; this Voxtide reads format {FORMAT}: bake it again"
+            )
         low, high = attributes["bounds_voxels"]
         meta = WorldMeta(
             voxel_size_m=attributes["voxel_size_m"],

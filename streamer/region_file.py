@@ -1,11 +1,12 @@
 """A region on disk: one zarr shard of up to 4,096 stored chunks. Bytes in, arrays out; no files here.
 
     stored chunks in Morton order, each right behind the one before
-    index: 4,096 entries in (z, y, x) order, each uint64 offset and uint64 n_bytes; both 2^64-1: no chunk
-    uint32 crc32c of the index
+    index: uint16 bytes of each, in the same order; then 512 B, a bit for each of 4,096 Morton codes: whether
+           such a chunk is there; then uint32 crc32c of the index
 
-All little-endian. zarr allows gaps and any order; this room writes neither and therefore accepts
-neither: every byte of a region file belongs to one chunk or to the index, under a checksum.
+All little-endian. zarr's own index takes 64 KiB, more than the chunks of most regions of a scan, because it
+allows gaps and any order. This one cannot say either: every byte of a file belongs to one chunk or to the
+index, under a checksum. For zarr it is the codec `voxtide.index`.
 """
 
 from collections.abc import Sequence
@@ -31,15 +32,19 @@ I64 = NDArray[np.int64]
 
 REGION_BITS = REGION.bit_length() - 1
 N_ENTRIES = REGION_CHUNKS**3
-INDEX_BYTES = N_ENTRIES * 16 + CRC_BYTES
-MIN_REGION_BYTES = MIN_STORED_BYTES + INDEX_BYTES
-MAX_REGION_BYTES = N_ENTRIES * MAX_STORED_BYTES + INDEX_BYTES
 COLOR = "color"  # beside it lie the planes of `atlas.plane`, in files of the same form
-ABSENT = np.uint64(0xFFFFFFFFFFFFFFFF)
+PLACES_BYTES = N_ENTRIES // 8
 
-# _ENTRY_OF_MORTON[code]: place of a chunk in the (z, y, x) index; _MORTON_OF_ENTRY the other way
-_ENTRY_OF_MORTON = chunk_of_morton(np.arange(N_ENTRIES)) @ np.array([1, REGION_CHUNKS, REGION_CHUNKS**2])
-_MORTON_OF_ENTRY = np.argsort(_ENTRY_OF_MORTON)
+
+def index_bytes(n_chunks: int) -> int:
+    """Bytes of the index of a region of so many chunks."""
+    return 2 * n_chunks + PLACES_BYTES + CRC_BYTES
+
+
+INDEX_BYTES = index_bytes(N_ENTRIES)  # at most; who reads as many from a file's end has all of the index
+MIN_REGION_BYTES = MIN_STORED_BYTES + index_bytes(1)
+MAX_REGION_BYTES = N_ENTRIES * MAX_STORED_BYTES + INDEX_BYTES
+assert MAX_STORED_BYTES < 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,42 +87,38 @@ def encode(morton: I64, packed: Sequence[bytes], codec: CodecName) -> bytes:
 def assemble(codes: I64, stored: Sequence[bytes]) -> bytes:
     """The bytes of a region file out of stored chunks. codes [C] int64 strictly increasing, C >= 1."""
     n_bytes = np.array([len(s) for s in stored], np.int64)
-    entries = np.full((N_ENTRIES, 2), ABSENT, "<u8")
-    entries[_ENTRY_OF_MORTON[codes], 0] = np.cumsum(n_bytes) - n_bytes
-    entries[_ENTRY_OF_MORTON[codes], 1] = n_bytes
-    index = entries.tobytes()
+    places = np.zeros(N_ENTRIES, np.uint8)
+    places[codes] = 1
+    index = n_bytes.astype("<u2").tobytes() + np.packbits(places, bitorder="little").tobytes()
     return b"".join([*stored, index, crc32c(index).to_bytes(CRC_BYTES, "little")])
 
 
 def parse_index(tail: bytes, file_bytes: int) -> RegionIndex:
-    """The index out of the last INDEX_BYTES of a file of file_bytes. ValueError says what is wrong.
+    """The index out of the last INDEX_BYTES of a file, or of all file_bytes. ValueError says what is wrong.
 
     Guarantees: chunks lie inside the file, before the index, in Morton order, without overlap or gap.
     """
-    if not MIN_REGION_BYTES <= file_bytes <= MAX_REGION_BYTES or len(tail) != INDEX_BYTES:
+    if not MIN_REGION_BYTES <= file_bytes <= MAX_REGION_BYTES or len(tail) != min(file_bytes, INDEX_BYTES):
         raise ValueError(f"{file_bytes} bytes; a region has {MIN_REGION_BYTES} to {MAX_REGION_BYTES}")
-    stored, computed = int.from_bytes(tail[-CRC_BYTES:], "little"), crc32c(tail[:-CRC_BYTES])
-    if stored != computed:
+    index = read_index(tail)
+    end = int(index.n_bytes.sum())
+    if (left := file_bytes - index_bytes(index.morton.size)) != end:
+        raise ValueError(f"its chunks add up to {end} bytes, the file has {left} of them")
+    return index
+
+
+def read_index(tail: bytes) -> RegionIndex:
+    """The index at the end of at least MIN_REGION_BYTES. ValueError says what is wrong with it."""
+    places = np.frombuffer(tail, np.uint8)[-PLACES_BYTES - CRC_BYTES : -CRC_BYTES]
+    codes = np.flatnonzero(np.unpackbits(places, bitorder="little"))
+    own = tail[-index_bytes(codes.size) :]
+    stored, computed = int.from_bytes(own[-CRC_BYTES:], "little"), crc32c(own[:-CRC_BYTES])
+    if stored != computed or len(own) < index_bytes(codes.size):
         raise ValueError(f"index crc32c is {computed:08x}, stored as {stored:08x}")
-    entries = np.frombuffer(tail, "<u8", 2 * N_ENTRIES).reshape(N_ENTRIES, 2)
-    absent = entries == ABSENT
-    half = np.flatnonzero(absent[:, 0] != absent[:, 1])
-    _refuse(_MORTON_OF_ENTRY[half], "is half absent")
-    # Few of the 4,096 are there, as a rule: what follows looks at those alone.
-    present = np.flatnonzero(~absent[:, 0])
-    codes = _MORTON_OF_ENTRY[present]
-    order = np.argsort(codes)
-    codes = codes[order]
-    starts, n_bytes = entries[present[order]].T
-    # Unsigned and before any sum: 4,096 lengths of at most MAX_STORED_BYTES cannot overflow.
+    n_bytes = np.frombuffer(own, "<u2", codes.size).astype(np.int64)
     outside = (n_bytes < MIN_STORED_BYTES) | (n_bytes > MAX_STORED_BYTES)
     _refuse(codes[outside], f"has a length outside {MIN_STORED_BYTES}..{MAX_STORED_BYTES}")
-    ends = np.cumsum(n_bytes)
-    _refuse(codes[starts != ends - n_bytes], "does not start where the chunk before it ends")
-    end = int(ends[-1]) if codes.size else 0
-    if end != file_bytes - INDEX_BYTES:
-        raise ValueError(f"its chunks add up to {end} bytes, the file has {file_bytes - INDEX_BYTES} of them")
-    return RegionIndex(codes, starts.astype(np.int64), n_bytes.astype(np.int64))
+    return RegionIndex(codes, np.cumsum(n_bytes) - n_bytes, n_bytes)
 
 
 def _refuse(codes: I64, what: str) -> None:

@@ -27,7 +27,8 @@ U64 = NDArray[np.uint64]
 
 HYSTERESIS_FRAMES = 40  # rays that only pass through a chunk stamp it once in about 20 frames (march.glsl)
 GRACE_FRAMES = 4  # to be used, for what was predicted: as long as feedback takes, and one more
-QUEUED = 2048  # slots that one look at all of them finds to evict
+QUEUED = 4096  # slots that one look at all of them finds to evict
+MANY_CHANGES = 2048  # of the id map: it is worth a merge
 STALE_FRAMES = 300  # unused for so long, a chunk may make room even for a mere prediction
 
 
@@ -64,7 +65,8 @@ class Residency:
         self._n_children = np.zeros(n_slots, np.int16)
         self._at = np.zeros(n_slots, np.int64)  # where the chunk's own page entry lies
         self._pinned = np.zeros(n_slots, bool)
-        self._unproved = np.zeros(n_slots, bool)  # came as a prediction, and no ray has used it yet
+        self._unproved = np.zeros(n_slots, bool)  # predicted, and no ray has used it yet
+        self._predicted = np.zeros(n_slots, np.int64)  # frame of the latest prediction
         self._queue: I64 = np.empty(0, np.int64)  # slots to be evicted next, as of the last look at all
         self._view_since = 0
 
@@ -88,10 +90,11 @@ class Residency:
         self._unproved[slots] = False
 
     def keep(self, ids: U64, frame: int) -> None:
-        """These chunks are about to be used, if they are still here."""
+        """These chunks are about to be used, if they are still here: a new prediction goes through them."""
         slots = self.table.chunks.find(ids)
         slots = slots[slots != NOWHERE]
         self._touched[slots] = np.maximum(self._touched[slots], frame)
+        self._predicted[slots] = frame
 
     def asked(self, slots: NDArray[np.integer], octants: NDArray[np.integer], frame: int) -> U64:
         """The children that rays of a frame missed. [N] slots, [N] octants -> [M <= N] uint64
@@ -108,9 +111,12 @@ class Residency:
         self._view_since = frame
 
     def n_speculative(self, frame: int) -> int:
-        """How many slots predictions may have: free ones, and those of chunks that nobody remembers."""
+        """How many slots predictions may have: free ones, and those of chunks that nobody remembers.
+
+        Parents count, too: they may go once their children have, and where these are remembered so are they.
+        """
         stale = self._touched < max(frame - STALE_FRAMES, self._view_since)
-        return self.slots.n_free + int(np.count_nonzero(stale & self._may_go()))
+        return self.slots.n_free + int(np.count_nonzero(stale & self.slots.taken & ~self._pinned))
 
     def admit(
         self,
@@ -167,7 +173,7 @@ class Residency:
 
     def _evictable(self, frame: int, slots: I64 | slice = _ALL) -> NDArray[np.bool_]:
         unused = self._touched[slots] < max(frame - HYSTERESIS_FRAMES, self._view_since)
-        in_vain = self._unproved[slots] & (self._since[slots] < frame - GRACE_FRAMES)
+        in_vain = self._unproved[slots] & (self._predicted[slots] < frame - GRACE_FRAMES)
         return np.asarray(self._may_go(slots) & (unused | in_vain))
 
     def _make_room(self, n_wanted: int, frame: int) -> tuple[U32, int]:
@@ -182,6 +188,12 @@ class Residency:
             n_evicted += leaving.size
         return np.concatenate(writes), n_evicted
 
+    def tidy(self, frame: int) -> None:
+        """What has to be done now and then, and had better be done in a frame that has little else to do."""
+        self.table.chunks.tidy(MANY_CHANGES)
+        if self.slots.n_free + self._queue.size < QUEUED // 2:
+            self._look_for_the_oldest(QUEUED, frame)
+
     def _next_to_go(self, n: int, frame: int) -> I64:
         """At most n slots that may be evicted, the longest unused first.
 
@@ -190,15 +202,18 @@ class Residency:
         """
         self._queue = self._queue[self._evictable(frame, self._queue)]
         if self._queue.size < n:
-            old = np.flatnonzero(self._evictable(frame))
-            old = _oldest(old, self._touched[old], max(n, QUEUED))
-            self._queue = old[np.argsort(self._touched[old], kind="stable")]
+            self._look_for_the_oldest(max(n, QUEUED), frame)
         leaving, self._queue = self._queue[:n], self._queue[n:]
         return leaving
 
+    def _look_for_the_oldest(self, n: int, frame: int) -> None:
+        old = np.flatnonzero(self._evictable(frame))
+        old = _oldest(old, self._touched[old], n)
+        self._queue = old[np.argsort(self._touched[old], kind="stable")]
+
     def _enter(self, slots: I64, at: U32, octant_bits: U8, unproved: NDArray[np.bool_], frame: int) -> None:
         self.octants[slots] = octant_bits
-        self._touched[slots] = self._since[slots] = frame
+        self._touched[slots] = self._since[slots] = self._predicted[slots] = frame
         self._unproved[slots] = unproved
         self._n_children[slots] = 0
         self._at[slots] = at

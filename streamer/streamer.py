@@ -25,7 +25,7 @@ from .pins import read_known
 from .ram_tier import RamTier
 from .residency import NO_CHANGE, Change, Residency
 from .resting import Resting
-from .upload_budget import Budgets, Cost, within
+from .upload_budget import FEW, Budgets, Cost, within
 from .view import Sight, extrapolated, has_moved
 
 I64 = NDArray[np.int64]
@@ -223,6 +223,8 @@ class Streamer:
         """Give slots to what has come, as far as this frame's budget goes."""
         n_chunks = self._cost.n_chunks(self.budgets)
         now, self._waiting = within(self._waiting, self.budgets.upload_bytes_per_frame, n_chunks)
+        if sum(len(a.packed) for a in now) < FEW:
+            self.residency.tidy(frame)
         if not now:
             return self._update(NO_CHANGE, [], NO_CHANGE.publish)
         ids = np.concatenate([a.ids for a in now])

@@ -157,7 +157,8 @@ class World:
 
     def _read_index(self, record: RegionRecord) -> RegionIndex:
         """A region's index, from the end of its file. WorldError; cached as `index_of`."""
-        tail = self.get_ranges(record, [(record.n_bytes - INDEX_BYTES, INDEX_BYTES)])[0]
+        start = max(record.n_bytes - INDEX_BYTES, 0)
+        tail = self.get_ranges(record, [(start, record.n_bytes - start)])[0]
         return index_of_record(record, tail)
 
     def _read_part(self, record: RegionRecord, members: I64, morton: I64) -> "_Part":

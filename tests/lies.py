@@ -13,47 +13,60 @@ def sealed(body):
     return body + struct.pack("<I", google_crc32c.value(body))
 
 
+def index_of(lengths, codes):
+    """A region's index: lengths of chunks, and the Morton codes it says they have."""
+    places = np.zeros(rf.N_ENTRIES, np.uint8)
+    places[codes] = 1
+    return sealed(np.array(lengths, "<u2").tobytes() + np.packbits(places, bitorder="little").tobytes())
+
+
 def with_index(data, edit):
-    """The region with its index entries changed by edit(entries [16, 16, 16, 2] z, y, x) and sealed again."""
-    entries = np.frombuffer(data[-rf.INDEX_BYTES : -4], "<u8").reshape(16, 16, 16, 2).copy()
-    edit(entries)
-    return data[: -rf.INDEX_BYTES] + sealed(entries.tobytes())
+    """The region with its index changed and sealed again: edit(lengths, codes) changes these two lists."""
+    index = rf.read_index(data)
+    lengths, codes = index.n_bytes.tolist(), index.morton.tolist()
+    chunks = data[: sum(lengths)]
+    edit(lengths, codes)
+    return chunks + index_of(lengths, codes)
 
 
-def put(z, y, x, offset=None, n_bytes=None):
-    def edit(entries):
-        if offset is not None:
-            entries[z, y, x, 0] = offset
-        if n_bytes is not None:
-            entries[z, y, x, 1] = n_bytes
+def put(at, n_bytes):
+    def edit(lengths, codes):
+        lengths[at] = n_bytes
 
     return edit
 
 
-def swap(entries):
-    entries[0, 0, 0], entries[0, 0, 3] = entries[0, 0, 3].copy(), entries[0, 0, 0].copy()
+def one_less(lengths, codes):
+    lengths[-1] -= 1
 
 
-def chain_wraps(entries):
-    entries[0, 0, 0, 1] = (1 << 64) - 2
-    entries[15, 15, 15] = [(1 << 64) - 2, 40]
+def forget(lengths, codes):
+    del lengths[-1], codes[-1]
 
 
-LYING_INDICES = {  # name -> (edit of the entries, what the refusal says)
-    "offset absent": (put(0, 0, 0, offset=rf.ABSENT), "half absent"),
-    "length absent": (put(0, 0, 0, n_bytes=rf.ABSENT), "half absent"),
-    "half absent where nothing was": (put(9, 9, 9, n_bytes=20), "half absent"),
-    "length 0": (put(0, 0, 0, n_bytes=0), "length outside"),
-    "length 13": (put(0, 0, 0, n_bytes=MIN_STORED_BYTES - 1), "length outside"),
-    "length of a bomb": (put(0, 0, 0, n_bytes=MAX_STORED_BYTES + 1), "length outside"),
-    "length 2^40": (put(15, 15, 15, n_bytes=1 << 40), "length outside"),
-    "sum beyond 2^64": (chain_wraps, "length outside"),
-    "outside the file": (put(15, 15, 15, offset=1 << 40), "does not start"),
-    "negative when signed": (put(15, 15, 15, offset=(1 << 64) - 3), "does not start"),
-    "overlap": (put(15, 15, 15, offset=0), "does not start"),
-    "gap": (put(0, 0, 0, offset=1), "does not start"),
-    "longer than the file": (put(15, 15, 15, n_bytes=9000), "add up"),
-    "one chunk forgotten": (put(15, 15, 15, rf.ABSENT, rf.ABSENT), "add up"),
-    "two entries swapped": (swap, "does not start"),
-    "nothing at all": (lambda entries: entries.fill(rf.ABSENT), "add up"),
+def invent(lengths, codes):
+    lengths.insert(1, 20)
+    codes.insert(1, 3)
+
+
+def forget_all(lengths, codes):
+    lengths.clear()
+    codes.clear()
+
+
+def claim_all(lengths, codes):
+    codes[:] = range(rf.N_ENTRIES)
+
+
+LYING_INDICES = {  # name -> (edit of lengths and codes, what the refusal says)
+    "length 0": (put(0, 0), "length outside"),
+    "length 13": (put(0, MIN_STORED_BYTES - 1), "length outside"),
+    "length of a bomb": (put(0, MAX_STORED_BYTES + 1), "length outside"),
+    "length 65,535": (put(-1, (1 << 16) - 1), "length outside"),
+    "longer than the file": (put(-1, 9000), "add up"),
+    "shorter than the file": (one_less, "add up"),
+    "one chunk forgotten": (forget, "add up"),
+    "one chunk invented": (invent, "add up"),
+    "nothing at all": (forget_all, "add up"),
+    "more chunks than lengths": (claim_all, "crc32c"),
 }

@@ -72,6 +72,7 @@ def test_its_metadata_names_the_licence_the_command_and_the_codec(wheel):
         text = archive.read(entry_points).decode()
     assert "voxtide = voxtide.tools.cli:main" in text
     assert "voxtide.packed = voxtide.streamer.zarr_codec:PackedCodec" in text
+    assert "voxtide.index = voxtide.streamer.zarr_codec:IndexCodec" in text
 
 
 def test_every_scene_is_credited_and_is_what_it_was():

@@ -28,17 +28,22 @@ def one_byte(data: bytes, wanted: str) -> bytes | None:
 def manifest(data: bytes) -> bytes | None:
     """A manifest with at most one byte changed, as it was; None if it cannot be told."""
     body = data[: data.rfind(b"\nend ") + 1]
-    closing = data[len(body) :].split(b" ")
-    if len(closing) == 4:
-        try:
-            whole = one_byte(body, closing[3].decode("ascii").removesuffix("\n"))
-        except ValueError:  # no digest: the change is in it
-            whole = None
-        for text in (whole + data[len(body) :] if whole is not None else b"", _closed_again(body)):
-            near = len(text) == len(data) and sum(a != b for a, b in zip(text, data, strict=True)) <= 1
-            if near and _is_manifest(text):
-                return text
+    closing = data[len(body) :]
+    for text in (_as_closed(body, closing), _closed_again(body)):
+        near = len(text) == len(data) and sum(a != b for a, b in zip(text, data, strict=True)) <= 1
+        if near and _is_manifest(text):
+            return text
     return None
+
+
+def _as_closed(body: bytes, closing: bytes) -> bytes:
+    """The text whose digest the closing record names; nothing if the change is in that record."""
+    digest = closing.rstrip(b"\n").rpartition(b" ")[2]
+    try:
+        whole = one_byte(body, digest.decode("ascii"))
+    except ValueError:
+        return b""
+    return b"" if whole is None else whole + closing
 
 
 def _closed_again(body: bytes) -> bytes:

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from voxtide.atlas import address
 from voxtide.atlas.chunk import pack_sorted, unpack
 from voxtide.atlas.layout import CHUNK, REGION, REGION_CHUNKS
-from voxtide.streamer.region_file import ABSENT, N_ENTRIES, region_offset
+from voxtide.streamer.region_file import N_ENTRIES, region_offset
 from voxtide.streamer.world import open_world
 from voxtide.streamer.writer import WorldWriter
 
@@ -130,10 +130,9 @@ def write_twin(world, folder, batches):
     """A zarr array of the regions of these chunks, without Voxtide's codec. -> its folder"""
     array = folder / "color" / "0"
     document = json.loads((world.path / "color" / "0" / "zarr.json").read_text())
-    document["codecs"][0]["configuration"]["codecs"][0] = {
-        "name": "bytes",
-        "configuration": {"endian": "little"},
-    }
+    little, crc = {"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}
+    document["codecs"][0]["configuration"]["codecs"][0] = little
+    document["codecs"][0]["configuration"]["index_codecs"] = [little, crc]
     array.mkdir(parents=True)
     (array / "zarr.json").write_text(json.dumps(document))
     chunks = address.chunk_of_id(np.concatenate(batches))[1]
@@ -146,7 +145,7 @@ def write_twin(world, folder, batches):
 
 
 def write_shard(array, region, content, compress):
-    entries, parts, end = np.full((N_ENTRIES, 2), ABSENT, "<u8"), [], 0
+    entries, parts, end = np.full((N_ENTRIES, 2), (1 << 64) - 1, "<u8"), [], 0
     places = (content.chunks & (REGION_CHUNKS - 1)) @ [1, REGION_CHUNKS, REGION_CHUNKS**2]
     for place, packed in zip(places, content.packed, strict=True):
         body = compress(unpack(packed).tobytes())

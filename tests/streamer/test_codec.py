@@ -10,6 +10,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from voxtide.atlas import streams
 from voxtide.atlas.chunk import MAX_PACKED_BYTES, pack
 from voxtide.streamer import codec
 
@@ -20,6 +21,11 @@ def packed_chunk(n_voxels, seed=0):
     at = rng.permutation(4096)[:n_voxels]
     dense[at] = rng.integers(1, 256, (n_voxels, 4))
     return pack(dense.reshape(16, 16, 16, 4))
+
+
+def body_of(chunk, name):
+    """What the compressor gets."""
+    return streams.encode(chunk) if codec.FORMS[name] == "streams" else chunk
 
 
 def sealed(body):
@@ -57,13 +63,19 @@ def test_numcodecs_reads_ours_and_ours_reads_numcodecs(name, theirs):
         chunk = packed_chunk(n)
         stored = codec.encode_chunks([chunk], name)[0]
         assert stored == sealed(stored[:-4])
-        assert theirs.decode(stored[:-4]) == chunk
-        assert codec.decode_chunk(sealed(bytes(theirs.encode(chunk))), name) == chunk
+        assert theirs.decode(stored[:-4]) == body_of(chunk, name)
+        assert codec.decode_chunk(sealed(bytes(theirs.encode(body_of(chunk, name)))), name) == chunk
 
 
-def test_zstd_frames_carry_their_size_and_no_checksum():
-    head = zstandard.get_frame_parameters(codec.encode_chunks([packed_chunk(50)], "zstd")[0])
-    assert head.content_size == 512 + 200 and not head.has_checksum and head.dict_id == 0
+@pytest.mark.parametrize("n", [1, 2, 50, 100])  # of sizes in one byte of the header, and in two
+def test_zstd_frames_carry_their_size_and_no_checksum(n):
+    head = zstandard.get_frame_parameters(codec.encode_chunks([packed_chunk(n)], "zstd")[0])
+    assert head.content_size == len(streams.encode(packed_chunk(n)))
+    assert not head.has_checksum and head.dict_id == 0
+
+
+def test_lz4_blocks_are_packed_chunks():
+    assert lz4.block.decompress(codec.encode_chunks([GOOD], "lz4")[0][:-4]) == GOOD
 
 
 @pytest.mark.parametrize("name", codec.CODECS)
@@ -91,26 +103,31 @@ def frame(chunk, **options):
 GOOD = packed_chunk(100)
 LYING_MASK = b"\xff" * 512 + GOOD[512:]
 HOLE = GOOD[:-1] + b"\x00"
+STREAM = streams.encode(GOOD)
+LYING_STREAM = b"\xff" * 520 + STREAM[-400:]
+N_HELD = len(STREAM) - 256  # as two bytes of the header say it
 HOSTILE = {
     "1 GiB claimed by zstd": ("zstd", b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", 1 << 30) + bytes(99)),
     "zstd of 32 MiB": ("zstd", frame(bytes(32 << 20))),
-    "zstd without a size": ("zstd", frame(GOOD, write_content_size=False)),
-    "zstd with a checksum": ("zstd", frame(GOOD, write_checksum=True)),
-    "zstd claims 516, holds 912": ("zstd", frame(GOOD)[:5] + struct.pack("<H", 516 - 256) + frame(GOOD)[7:]),
-    "zstd claims 16,896, holds 912": (
-        "zstd",
-        frame(GOOD)[:5] + struct.pack("<H", 16896 - 256) + frame(GOOD)[7:],
-    ),
-    "zstd cut": ("zstd", frame(GOOD)[:-9]),
-    "not a multiple of 4": ("zstd", frame(GOOD + b"\x01")),
-    "zstd of noise": ("zstd", frame(GOOD)[:7] + b"\xee" * 200),
-    "only a mask": ("zstd", frame(bytes(512))),
-    "a mask that lies": ("zstd", frame(LYING_MASK)),
-    "coverage 0": ("zstd", frame(HOLE)),
+    "zstd without a size": ("zstd", frame(STREAM, write_content_size=False)),
+    "zstd with a checksum": ("zstd", frame(STREAM, write_checksum=True)),
+    "zstd claims less": ("zstd", frame(STREAM)[:5] + struct.pack("<H", N_HELD - 1) + frame(STREAM)[7:]),
+    "zstd claims more": ("zstd", frame(STREAM)[:5] + struct.pack("<H", 16904 - 256) + frame(STREAM)[7:]),
+    "zstd claims too much": ("zstd", frame(STREAM)[:5] + struct.pack("<H", 16905 - 256) + frame(STREAM)[7:]),
+    "zstd claims one byte": ("zstd", frame(STREAM)[:4] + b"\x20\x01" + frame(STREAM)[7:]),
+    "zstd cut": ("zstd", frame(STREAM)[:-9]),
+    "zstd of noise": ("zstd", frame(STREAM)[:7] + b"\xee" * 200),
+    "a byte more": ("zstd", frame(STREAM + b"\x01")),
+    "zstd of a packed chunk": ("zstd", frame(GOOD)),
+    "only a mask": ("zstd", frame(STREAM[:-400])),
+    "nothing but zeros": ("zstd", frame(bytes(19))),
+    "a mask that lies": ("zstd", frame(LYING_STREAM)),
+    "coverage 0": ("zstd", frame(streams.encode(HOLE))),
     "1 GiB claimed by lz4": ("lz4", struct.pack("<I", 1 << 30) + bytes(99)),
     "4 GiB claimed by lz4": ("lz4", b"\xff" * 99),
     "lz4 claims less": ("lz4", struct.pack("<I", 516) + lz4.block.compress(GOOD, store_size=False)),
     "lz4 claims more": ("lz4", struct.pack("<I", 16896) + lz4.block.compress(GOOD, store_size=False)),
+    "lz4 claims no multiple of 4": ("lz4", lz4.block.compress(GOOD + b"\x01")),
     "lz4 of noise": ("lz4", struct.pack("<I", 912) + b"\xee" * 200),
     "lz4 of a mask that lies": ("lz4", lz4.block.compress(LYING_MASK)),
     "lz4 of coverage 0": ("lz4", lz4.block.compress(HOLE)),

@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lies import LYING_INDICES, sealed, with_index
+from lies import LYING_INDICES, index_of, sealed, with_index
 from voxtide.streamer import manifest as mf
 from voxtide.streamer.codec import MAX_STORED_BYTES
 from voxtide.streamer.errors import WorldError
-from voxtide.streamer.region_file import INDEX_BYTES
+from voxtide.streamer.region_file import MIN_REGION_BYTES
 from voxtide.streamer.verify import verify
 from voxtide.streamer.world import open_world
 from worlds import make_world, surface
@@ -82,7 +82,8 @@ ROOT, WORLD = "zarr.json", ("attributes", "voxtide")
 ARRAY, SHARD = "color/0/zarr.json", ("codecs", 0, "configuration")
 PICKLE = {"name": "numcodecs.pickle", "configuration": {}}
 JSON_EDITS = {
-    "future format": (ROOT, at(*WORLD, "format", value=2), "format 2"),
+    "future format": (ROOT, at(*WORLD, "format", value=3), "format 3"),
+    "a past format": (ROOT, at(*WORLD, "format", value=1), "format 1; .* format 2: bake it again"),
     "format true": (ROOT, at(*WORLD, "format", value=True), "format"),
     "zarr 2": (ROOT, at("zarr_format", value=2), "zarr_format"),
     "no voxtide": (ROOT, at("attributes", value={}), "not the root"),
@@ -120,6 +121,7 @@ JSON_EDITS = {
     "fill 0.0": (ARRAY, at("fill_value", value=0.0), "fill_value"),
     "pickle in the chain": (ARRAY, at(*SHARD, "codecs", 1, value=PICKLE), "codecs"),
     "one codec more": (ARRAY, at(*SHARD, "codecs", value=[PICKLE] * 4), "codecs"),
+    "the other form": (ARRAY, at(*SHARD, "codecs", 0, "configuration", "form", value="plain"), "form"),
     "no crc": (ARRAY, at(*SHARD, "index_codecs", value=[{"name": "bytes"}]), "index_codecs"),
     "index at the start": (ARRAY, at(*SHARD, "index_location", value="start"), "index_location"),
     "v2 keys": (ARRAY, at("chunk_key_encoding", "name", value="v2"), "chunk_key_encoding"),
@@ -175,8 +177,8 @@ def test_metadata_deep_inside_the_sources(path):
     assert_refused(path, "nested")
 
 
-@pytest.mark.parametrize("edit", [lambda b: b.replace(b'"format": 1', b'"format": 9, "format": 1'),
-                                  lambda b: b.replace(b": 1,", b":  1,"), lambda b: b + b"\n",
+@pytest.mark.parametrize("edit", [lambda b: b.replace(b'"format": 2', b'"format": 9, "format": 2'),
+                                  lambda b: b.replace(b": 2,", b":  2,"), lambda b: b + b"\n",
                                   lambda b: b.replace(b"0.01", b"1e-2")])  # fmt: skip
 def test_metadata_with_a_second_spelling(path, edit):
     data = (path / ROOT).read_bytes()
@@ -206,6 +208,7 @@ BODIES = {
     "1 GiB of zstd": b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", 1 << 30) + bytes(40),
     "2^63 of zstd": b"\x28\xb5\x2f\xfd\xe0" + struct.pack("<Q", 1 << 63) + bytes(40),
     "zstd with a dictionary": b"\x28\xb5\x2f\xfd\x61\x07" + struct.pack("<H", 600) + bytes(40),
+    "too few bytes of zstd": b"\x28\xb5\x2f\xfd\x20\x01" + bytes(40),
     "a skippable frame": struct.pack("<II", 0x184D2A50, 32) + bytes(32),
     "noise": bytes(range(60)),
     "an overlong chunk": bytes(MAX_STORED_BYTES),
@@ -215,17 +218,15 @@ BODIES = {
 @pytest.mark.parametrize("case", BODIES)
 def test_chunk_that_lies(path, case):
     stored = sealed(BODIES[case])
-    entries = np.full((4096, 2), (1 << 64) - 1, "<u8")
-    entries[0] = 0, len(stored)
     target = region_of(path)
-    target.write_bytes(stored + sealed(entries.tobytes()))
+    target.write_bytes(stored + index_of([len(stored)], [0]))
     seal(path, target, n_chunks=1, n_voxels=1)
-    assert_refused(path, "zstd frame|length outside")
+    assert_refused(path, "zstd frame|length outside|claims 1 bytes")
 
 
 def test_regions_too_small_and_too_large(path):
     target = region_of(path)
-    target.write_bytes(bytes(INDEX_BYTES))
+    target.write_bytes(bytes(MIN_REGION_BYTES - 1))
     before = (path / "manifest").read_bytes()
     seal(path)
     assert_refused(path, "manifest")

@@ -128,7 +128,7 @@ def test_random_bit_flips_in_planes_are_all_found(tmp_path):
     for n in range(60):
         file = files[n % len(files)]
         size = file.stat().st_size
-        at = int(rng.integers(size if n % 2 or file.suffix else size - 65_540))
+        at = int(rng.integers(size if n % 2 or file.suffix else size - 518))  # its chunks, or all
         flip(file, at)
         report = verify(path)
         assert not report.ok and str(file.relative_to(path)) in [b.file for b in report.bad], (file, at)
@@ -174,7 +174,7 @@ def test_a_sealed_lie_is_one_error(tmp_path, packed, what, codec):
     data = assemble(np.array([0]), [stored[0] + b"\0" * (14 - len(stored[0]))])
     sealed_with(world.path, key, data)
     (bad,) = verify(world.path).bad
-    assert bad.file == key and (what in bad.what or "outside 14.." in bad.what)
+    assert bad.file == key and any(part in bad.what for part in (what, "outside 14..", "add up"))
 
 
 def test_a_good_file_that_the_manifest_does_not_name(tmp_path):
@@ -292,8 +292,10 @@ zarr = pytest.importorskip("zarr")
 
 @pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 def test_zarr_reads_planes(world):
+    from voxtide.streamer.zarr_codec import INDEX_NAME, IndexCodec
     from voxtide.streamer.zarr_planes import PlaneCodec, SemanticCodec, UpdatedCodec
 
+    zarr.registry.register_codec(INDEX_NAME, IndexCodec)
     for codec in (SemanticCodec, UpdatedCodec):  # as the entry points do where the package is installed
         zarr.registry.register_codec(metadata.CODEC_NAMES[codec.plane], codec)
         assert codec.from_dict(codec().to_dict()) == codec() and isinstance(codec(), PlaneCodec)

@@ -298,3 +298,12 @@ def test_a_parent_stays_while_its_child_does():
     assert change.n_evicted == 1, "only what is unused and childless"
     assert {inner, child(inner, 3)} <= set(residency.resident_ids.tolist())
     assert offer(residency, CHILDREN[12:16], frame=400).n_evicted == 4, "with their children, parents go too"
+
+
+def test_what_a_new_prediction_goes_through_has_its_grace_anew():
+    """Predicted once and never used, it would be the first to go, just as the next view is about to need it."""
+    residency = filled(n_predicted=4, frame=100)
+    late = 101 + policy.GRACE_FRAMES
+    residency.keep(np.array(CHILDREN[:2], np.uint64), late)
+    assert offer(residency, CHILDREN[-6:], frame=late).n_evicted == 2
+    assert set(CHILDREN[:2]) <= set(residency.resident_ids.tolist())

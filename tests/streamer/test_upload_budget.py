@@ -45,7 +45,7 @@ def test_a_frame_takes_no_more_chunks_than_its_milliseconds_buy(memory):
     wait_until(settled)
     film.streamer.close()
     first = next(i for i, n in enumerate(n_taken) if n >= FEW)
-    assert max(n_taken[first + 1 :]) == 150
+    assert 0 < max(n_taken[first + 1 :]) <= 150
 
 
 @pytest.mark.parametrize(

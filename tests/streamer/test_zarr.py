@@ -1,12 +1,16 @@
 """zarr-python reads what Voxtide writes, voxel for voxel."""
 
+import json
+
 import numpy as np
 import pytest
+from voxtide.atlas.chunk import unpack
+from voxtide.streamer.codec import decode_chunk
+from voxtide.streamer.metadata import WorldMeta, encode_array
 from voxtide.streamer.zarr_codec import NAME, PackedCodec
 from worlds import levels_of, make_world, surface
 
 zarr = pytest.importorskip("zarr")
-zarr.registry.register_codec(NAME, PackedCodec)  # as the entry point does where the package is installed
 pytestmark = pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3")
 
 
@@ -46,8 +50,9 @@ def test_zarr_reads_a_box_across_the_origin(tmp_path):
     assert (box == expected).all()
 
 
+@pytest.mark.parametrize("form", ["streams", "plain"])
 @pytest.mark.parametrize("compressor", [None, {"name": "numcodecs.lz4", "configuration": {}}])
-def test_zarr_writes_with_the_codec_too(tmp_path, compressor):
+def test_zarr_writes_with_the_codec_too(tmp_path, compressor, form):
     array = zarr.create_array(
         tmp_path / "a",
         shape=(512, 512, 512, 4),
@@ -55,7 +60,7 @@ def test_zarr_writes_with_the_codec_too(tmp_path, compressor):
         chunks=(16, 16, 16, 4),
         dtype="uint8",
         fill_value=0,
-        serializer=PackedCodec(),
+        serializer=PackedCodec(form),
         compressors=[compressor or zarr.codecs.ZstdCodec(level=5), zarr.codecs.Crc32cCodec()],
         config={"write_empty_chunks": True},
     )
@@ -69,9 +74,50 @@ def test_zarr_writes_with_the_codec_too(tmp_path, compressor):
     assert not again[0:32, 0:32, 0:32].any() and not again[400:420, 1, 1].any()
 
 
+@pytest.mark.parametrize("name", ["zstd", "lz4"])
+def test_zarr_writes_what_we_read(tmp_path, name):
+    chain = json.loads(encode_array(0, WorldMeta(0.01, 1, ((0, 0, 0), (1, 1, 1)), name, 5, ())))["codecs"]
+    packed, compressor, crc = chain[0]["configuration"]["codecs"]
+    array = zarr.create_array(
+        tmp_path / "a",
+        shape=(16, 16, 16, 4),
+        chunks=(16, 16, 16, 4),
+        dtype="uint8",
+        fill_value=0,
+        serializer=packed,
+        compressors=[compressor, crc],
+    )
+    rng = np.random.default_rng(3)
+    array[:] = dense = rng.integers(1, 256, array.shape, np.uint8) * (rng.random((16, 16, 16, 1)) < 0.2)
+    stored = (tmp_path / "a/c/0/0/0/0").read_bytes()
+    assert (unpack(decode_chunk(stored, name)) == dense).all()
+
+
+def test_old_worlds_chain_is_still_read_by_zarr():
+    assert PackedCodec.from_dict({"name": NAME, "configuration": {}}) == PackedCodec("plain")
+    assert PackedCodec.from_dict({"name": NAME}) == PackedCodec("plain")
+
+
+@pytest.mark.parametrize("stream", [b"", bytes(19), b"\xff" * 8, b"\xff" * 600, bytes(20_000)])
+def test_streams_that_lie_are_refused(tmp_path, stream):
+    array = zarr.create_array(
+        tmp_path / "a",
+        shape=(16, 16, 16, 4),
+        chunks=(16, 16, 16, 4),
+        dtype="uint8",
+        serializer=PackedCodec(),
+        compressors=None,
+    )
+    array[0, 0, 0] = 1
+    (tmp_path / "a/c/0/0/0/0").write_bytes(stream)
+    with pytest.raises(ValueError, match="stream"):
+        array[:]
+
+
 def test_other_shapes_and_configurations_are_refused():
-    with pytest.raises(ValueError, match="no configuration"):
-        PackedCodec.from_dict({"name": NAME, "configuration": {"level": 1}})
+    for configuration in ({"level": 1}, {"form": "dense"}, {"form": ["plain"]}, {"form": "plain", "a": 1}):
+        with pytest.raises(ValueError, match="has a form"):
+            PackedCodec.from_dict({"name": NAME, "configuration": configuration})
     assert PackedCodec.from_dict(PackedCodec().to_dict()) == PackedCodec()
     array = zarr.create_array(
         {}, shape=(32, 32, 32, 4), chunks=(32, 32, 32, 4), dtype="uint8", serializer=PackedCodec()

@@ -1,0 +1,203 @@
+"""A packed chunk rearranged for an entropy coder: what zstd gets to see. Lossless; decodes many at once.
+
+    stream = 8 B, a bit for each of the 64 4³ blocks: whether it holds a voxel
+             8 B for each that does: its part of the mask
+             residuals of R, G - R and B - G, and of A unless every A is 255: a plane of n bytes each for n
+             voxels, or one byte each where all n voxels are equal
+
+A residual is the difference to the voxel before in mask order, modulo 256; the first is the value itself. The
+length says which of the forms it is: n voxels have 3, 4, 3n or 4n bytes of residuals.
+
+It pays because voxels that follow each other in mask order are neighbours, and because what scans are unsure
+of is brightness, which R, G and B share: `docs/architecture.md` has the figures, and what did not pay.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .layout import CHUNK_VOXELS, MASK_BYTES
+
+U8 = NDArray[np.uint8]
+I64 = NDArray[np.int64]
+
+BLOCKS_BYTES = 8
+WORD_BYTES = 8  # of the mask of one block
+N_BLOCKS = MASK_BYTES // WORD_BYTES
+MIN_STREAM_BYTES = BLOCKS_BYTES + WORD_BYTES + 3  # one block, one colour
+MAX_STREAM_BYTES = BLOCKS_BYTES + MASK_BYTES + 4 * CHUNK_VOXELS
+
+_OPAQUE = b"\xff" + bytes(CHUNK_VOXELS - 1)  # residuals of an A that is 255 everywhere
+# Streams decoded together: enough to hide what each call of NumPy costs, few enough that arrays stay in the
+# cache and below the size from which malloc gives pages back (page faults took longer than all else here).
+_STEP_STREAMS, _STEP_BYTES = 256, 1 << 18
+
+
+def encode(packed: bytes) -> bytes:
+    """The stream of a packed chunk that holds at least one voxel."""
+    data = np.frombuffer(packed, np.uint8)
+    words = data[:MASK_BYTES].copy().view("<u8")
+    blocks = np.packbits(words != 0, bitorder="little").tobytes() + words[words != 0].tobytes()
+    rgba = data[MASK_BYTES:].reshape(-1, 4)
+    planes = rgba.T.copy()
+    planes[2] -= planes[1]
+    planes[1] -= planes[0]
+    if (planes[3] == 255).all():
+        planes = planes[:3]
+    if (rgba == rgba[0]).all():
+        planes = planes[:, :1]
+    planes[:, 1:] -= planes[:, :-1].copy()
+    return bytes(blocks + planes.tobytes())
+
+
+def decode(data: bytes, sizes: I64) -> tuple[list[bytes], list[int]]:
+    """Streams that follow each other in data -> (packed chunks, b"" for those that lie; which ones lie).
+
+    sizes [C] int64, each MIN_STREAM_BYTES..MAX_STREAM_BYTES, that add up to len(data). A stream lies whose
+    blocks, mask and length disagree, or that gives a voxel A = 0. Costs memory for what masks can hold, at
+    most 4,096 voxels a stream, whatever they say.
+    """
+    assert sizes.size == 0 or (sizes.min() >= MIN_STREAM_BYTES and sizes.max() <= MAX_STREAM_BYTES)
+    assert sizes.sum() == len(data), (int(sizes.sum()), len(data))
+    ends = np.append(0, np.cumsum(sizes))
+    packed: list[bytes] = []
+    liars: list[int] = []
+    for first, stop in steps(sizes):
+        some, wrong = _decode_some(data[int(ends[first]) : int(ends[stop])], sizes[first:stop])
+        packed += some
+        liars += [first + i for i in wrong]
+    return packed, liars
+
+
+def steps(sizes: I64) -> Iterator[tuple[int, int]]:
+    """Consecutive (first, stop) of streams of these sizes that are best decoded together."""
+    ends = np.cumsum(sizes)
+    first = 0
+    while first < sizes.size:
+        most = int(np.searchsorted(ends, ends[first] - sizes[first] + _STEP_BYTES, "right"))
+        stop = min(max(most, first + 1), first + _STEP_STREAMS)
+        yield first, min(stop, sizes.size)
+        first = stop
+
+
+def _decode_some(data: bytes, sizes: I64) -> tuple[list[bytes], list[int]]:
+    """`decode`, without its care for how much is done together."""
+    masks, at, wrong = _read_masks(data, sizes)
+    n_voxels = np.bitwise_count(masks).sum(axis=1, dtype=np.int64)
+    n_bytes = np.cumsum(sizes) - at
+    uniform = (n_bytes == 3) | (n_bytes == 4)
+    opaque = (n_bytes == 3) | (n_bytes == 3 * n_voxels)
+    wrong |= ~(uniform | opaque | (n_bytes == 4 * n_voxels))
+    n_colours = np.where(uniform, 1, n_voxels)
+    n_copies = np.where(uniform, n_voxels, 1)
+    if wrong.any():  # read as nothing, so that the rest may be believed
+        n_colours[wrong], opaque[wrong] = 0, True
+    rgba, see_through = _read_colours(data, at, n_colours, opaque)
+    ends = np.cumsum(n_colours)
+    wrong[np.searchsorted(ends, see_through, "right")] = True
+
+    all_masks, colours = masks.tobytes(), rgba.tobytes()
+    ends *= 4
+    spans = zip((ends - 4 * n_colours).tolist(), ends.tolist(), n_copies.tolist(), strict=True)
+    packed = [
+        all_masks[i : i + MASK_BYTES] + colours[first:end] * n
+        for i, (first, end, n) in zip(range(0, len(all_masks), MASK_BYTES), spans, strict=True)
+    ]
+    liars: list[int] = np.flatnonzero(wrong).tolist()
+    for i in liars:
+        packed[i] = b""
+    return packed, liars
+
+
+def _read_masks(data: bytes, sizes: I64) -> tuple[NDArray[np.uint64], I64, NDArray[np.bool_]]:
+    """-> (masks [C, 64] uint64, where each stream's residuals begin [C], whether its blocks lie [C])"""
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    blocks = np.frombuffer(data, np.uint8)[starts[:, None] + np.arange(BLOCKS_BYTES)]
+    n_blocks = np.bitwise_count(blocks).sum(axis=1, dtype=np.int64)
+    wrong = BLOCKS_BYTES + WORD_BYTES * n_blocks >= sizes
+    if wrong.any():
+        n_blocks[wrong], blocks[wrong] = 0, 0
+    at = starts + BLOCKS_BYTES
+    after = at + WORD_BYTES * n_blocks
+    words = b"".join([data[a:b] for a, b in zip(at.tolist(), after.tolist(), strict=True)])
+    held = np.unpackbits(blocks, axis=1, bitorder="little").view(np.bool_)
+    masks = np.zeros((sizes.size, N_BLOCKS), np.uint64)
+    masks[held] = np.frombuffer(words, "<u8")
+    return masks, after, wrong | (held & (masks == 0)).any(axis=1)
+
+
+def _read_colours(
+    data: bytes, at: I64, n_colours: I64, opaque: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint32], I64]:
+    """Colours of N voxels out of C streams' residuals -> (RGBA [N] little-endian, which have A = 0)
+
+    at [C] where residuals begin; n_colours [C]; opaque [C] which have none of A
+    """
+    n = int(n_colours.sum())
+    n_planes = 3 if opaque.all() else 4
+    parts = []
+    for k in range(n_planes):  # a plane's residuals of all streams, then the next plane's
+        first = at + k * n_colours
+        spans = zip(first.tolist(), (first + n_colours).tolist(), strict=True)
+        if k < 3:
+            parts += [data[a:b] for a, b in spans]
+        else:
+            parts += [
+                _OPAQUE[: b - a] if full else data[a:b]
+                for (a, b), full in zip(spans, opaque.tolist(), strict=True)
+            ]
+    parts.append(bytes(-n * n_planes % 8))
+    values = running_sums(b"".join(parts), np.tile(n_colours, n_planes))
+    red, green, blue = values[:n], values[n : 2 * n], values[2 * n : 3 * n]
+    green += red
+    blue += green
+    red_green = green.astype(np.uint16)
+    red_green <<= 8
+    red_green |= red
+    if n_planes == 3:
+        rgba = (blue | np.uint16(0xFF00)).astype(np.uint32)
+        none = np.empty(0, np.int64)
+    else:
+        alpha = values[3 * n :]
+        blue_alpha = alpha.astype(np.uint16)
+        blue_alpha <<= 8
+        blue_alpha |= blue
+        rgba = blue_alpha.astype(np.uint32)
+        none = np.flatnonzero(alpha == 0)
+    rgba <<= 16
+    rgba |= red_green
+    return rgba, none
+
+
+def running_sums(data: bytes, lengths: I64) -> U8:
+    """Running sums modulo 256 of bytes, begun anew in each of the segments that data consists of.
+
+    lengths [S] int64 >= 0; data is as long as they say, rounded up to words of 8 -> [sum of lengths] uint8
+
+    NumPy adds bytes 64 at a time, but sums them up one by one, at 2 ns each. So: sums inside words of eight
+    bytes by three shifts, sums of words as integers, and then each segment takes off what was before it.
+    """
+    n = int(lengths.sum())
+    if n == 0:
+        return np.empty(0, np.uint8)
+    residuals = np.frombuffer(data, np.uint8)
+    shifted = residuals.view("<u8") << 8
+    sums = residuals + shifted.view(np.uint8)
+    words = sums.view("<u8")
+    for n_bits in (16, 32):
+        np.left_shift(words, n_bits, out=shifted)
+        sums += shifted.view(np.uint8)
+    last_bytes = words >> 56
+    before = np.cumsum(last_bytes)
+    before -= last_bytes
+    before &= 0xFF
+    before *= 0x0101010101010101
+    sums += before.view(np.uint8)
+    starts = np.cumsum(lengths) - lengths
+    base = sums[starts - 1]
+    base[starts == 0] = 0
+    sums = sums[:n]
+    sums -= np.repeat(base, lengths)
+    return sums

@@ -1,0 +1,155 @@
+"""Streams against a twin that goes byte by byte, and against everything that a stream might say."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from voxtide.atlas import streams
+from voxtide.atlas.chunk import pack
+
+
+def packed_chunk(n_voxels, seed=0, alpha=None, colours=None):
+    """n_voxels anywhere in a chunk; of random colours, or so many different ones; A random or as given"""
+    rng = np.random.default_rng(seed)
+    dense = np.zeros((4096, 4), np.uint8)
+    at = rng.permutation(4096)[:n_voxels]
+    palette = rng.integers(1, 256, (colours or n_voxels, 4))
+    dense[at] = palette[np.arange(n_voxels) % len(palette)]
+    if alpha is not None:
+        dense[at, 3] = alpha
+    return pack(dense.reshape(16, 16, 16, 4))
+
+
+def slow_decode(stream):
+    """A stream that does not lie -> the packed chunk, one byte at a time."""
+    mask, at = bytearray(512), 8
+    for block in range(64):
+        if stream[block >> 3] >> (block & 7) & 1:
+            mask[8 * block : 8 * block + 8] = stream[at : at + 8]
+            at += 8
+    n = sum(byte.bit_count() for byte in mask)
+    left = len(stream) - at
+    n_planes = {3: 3, 4: 4, 3 * n: 3, 4 * n: 4}[left]
+    planes = []
+    for k in range(n_planes):
+        values = [0]
+        for i in range(n):
+            residual = stream[at + k * n + i] if left > 4 or n == 1 else stream[at + k] * (i == 0)
+            values.append((values[-1] + residual) % 256)
+        planes.append(values[1:])
+    out = mask
+    for i in range(n):
+        red = planes[0][i]
+        green = (planes[1][i] + red) % 256
+        blue = (planes[2][i] + green) % 256
+        out += bytes([red, green, blue, planes[3][i] if n_planes == 4 else 255])
+    return bytes(out)
+
+
+def decode(parts):
+    return streams.decode(b"".join(parts), np.array([len(p) for p in parts], np.int64))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 4096), st.sampled_from([None, 255, 7]), st.sampled_from([None, 1, 2])),
+        max_size=9,
+    )
+)
+def test_round_trip(kinds):
+    chunks = [packed_chunk(n, seed, alpha, colours) for seed, (n, alpha, colours) in enumerate(kinds)]
+    encoded = [streams.encode(chunk) for chunk in chunks]
+    assert all(streams.MIN_STREAM_BYTES <= len(e) <= streams.MAX_STREAM_BYTES for e in encoded)
+    assert decode(encoded) == (chunks, [])
+
+
+@pytest.mark.parametrize("alpha", [None, 255, 1])
+@pytest.mark.parametrize("colours", [None, 1])
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 9, 500, 4096])
+def test_agrees_with_the_slow_twin(n, alpha, colours):
+    chunk = packed_chunk(n, n, alpha, colours)
+    assert slow_decode(streams.encode(chunk)) == chunk
+
+
+def test_forms_have_their_lengths():
+    blocks = 8 + 64 * 8
+    assert len(streams.encode(packed_chunk(4096))) == blocks + 4 * 4096 == streams.MAX_STREAM_BYTES
+    assert len(streams.encode(packed_chunk(4096, alpha=255))) == blocks + 3 * 4096
+    assert len(streams.encode(packed_chunk(4096, colours=1))) == blocks + 4
+    assert len(streams.encode(packed_chunk(4096, alpha=255, colours=1))) == blocks + 3
+    assert len(streams.encode(packed_chunk(1, alpha=255))) == 8 + 8 + 3 == streams.MIN_STREAM_BYTES
+
+
+@pytest.mark.parametrize("n", [1, 255, 256, 257, 700])
+def test_more_streams_than_are_decoded_together(n):
+    chunks = [packed_chunk(1 + i % 40, i, 255 if i % 3 else None) for i in range(n)]
+    assert decode([streams.encode(c) for c in chunks]) == (chunks, [])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 70), min_size=1, max_size=40), st.integers(0, 1 << 30))
+def test_running_sums_are_sums(lengths, seed):
+    data = np.random.default_rng(seed).integers(0, 256, sum(lengths), np.uint8)
+    ends = np.cumsum(lengths)
+    expected = [np.cumsum(data[b - n : b], dtype=np.uint8) for n, b in zip(lengths, ends, strict=True)]
+    found = streams.running_sums(data.tobytes() + bytes(-data.size % 8), np.array(lengths))
+    assert found.dtype == np.uint8 and (found == np.concatenate(expected)).all()
+
+
+GOOD = streams.encode(packed_chunk(100))
+OPAQUE = streams.encode(packed_chunk(100, alpha=255))
+ONE = streams.encode(packed_chunk(1, alpha=255))
+FULL_BLOCKS = b"\xff" * 8
+LIES = {
+    "no blocks": bytes(8) + OPAQUE[8:],
+    "a block too many": bytes([255, *ONE[1:]]),
+    "more blocks than bytes": FULL_BLOCKS + bytes(40),
+    "blocks and no colour": FULL_BLOCKS + b"\xff" * 512,
+    "an empty block": ONE[:8] + bytes(8) + ONE[16:],
+    "a byte too few": GOOD[:-1],
+    "a byte too many": GOOD + b"\x01",
+    "no residuals but two": OPAQUE[: -3 * 100] + b"\x01\x02",
+    "residuals for one voxel less": OPAQUE[:-3],
+    "A = 0": ONE + b"\x00",
+    "A = 0 for many": GOOD[: -4 * 100] + b"\x01\x01\x01\x00",
+    "A = 0 at the end": GOOD[:-1] + bytes([(GOOD[-1] - packed_chunk(100)[-1]) % 256]),
+    "a full mask for a few": FULL_BLOCKS + b"\xff" * 512 + bytes(100),
+    "zeros": bytes(19),
+}
+
+
+@pytest.mark.parametrize("case", LIES)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_stream_that_lies_is_told_and_the_others_decoded(case, place):
+    good = [packed_chunk(30, 1), packed_chunk(40, 2, alpha=255), packed_chunk(50, 3, colours=1)]
+    parts = [streams.encode(chunk) for chunk in good]
+    parts[place] = LIES[case]
+    packed, liars = decode(parts)
+    assert liars == [place] and packed[place] == b""
+    assert [packed[i] for i in range(3) if i != place] == [good[i] for i in range(3) if i != place]
+
+
+def test_liars_among_liars():
+    packed, liars = decode(list(LIES.values()))
+    assert liars == list(range(len(LIES))) and packed == [b""] * len(LIES)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.binary(min_size=19, max_size=600), min_size=1, max_size=6), st.booleans())
+def test_any_bytes_decode_to_chunks_or_to_nothing(parts, headed):
+    if headed:  # a few blocks, so that more of them get further
+        parts = [bytes([1 << (p[0] & 7), 0, 0, 0, 0, 0, 0, 0]) + p[8:] for p in parts]
+    packed, liars = decode(parts)
+    for i, chunk in enumerate(packed):
+        assert (chunk == b"") == (i in liars)
+        assert chunk == b"" or (slow_decode(parts[i]) == chunk and (chunk[515::4].count(0) == 0))
+
+
+def test_what_lies_together():
+    assert decode([]) == ([], [])
+    sizes = np.array([200_000, 100_000, *[19] * 600, 90_000])
+    spans = list(streams.steps(sizes))
+    assert [a for a, _ in spans] == [0, *[b for _, b in spans[:-1]]] and spans[-1][1] == sizes.size
+    assert all(b - a == 1 or sizes[a:b].sum() <= 1 << 18 for a, b in spans)
+    assert max(b - a for a, b in spans) == 256
