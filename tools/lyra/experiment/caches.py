@@ -102,15 +102,21 @@ def truths_of(exact: Exact) -> Truths:
     return Truths(frames, known, remembered)
 
 
-def run(exact: Exact, frames: dict[int, Frame], truths: Truths, memory: Memory) -> list[StepRecord]:
-    """Walk a course with a memory. frames: what is generated, by number."""
+def run(
+    exact: Exact,
+    frames: dict[int, Frame],
+    truths: Truths,
+    memory: Memory,
+    targets: tuple[int, ...] = (STEP_FRAMES,),
+) -> list[StepRecord]:
+    """Walk a course with a memory. frames: what is generated; targets: views of a step to retrieve for."""
     memory.add(frames[0])
     records = []
     for step in range(exact.course.n_steps):
         record, start = StepRecord(step), step * STEP_FRAMES
-        last = exact.course.view(start + STEP_FRAMES, exact.size)
+        views = [exact.course.view(start + at, exact.size) for at in targets]
         began = process_time()
-        found = memory.retrieve([last])
+        found = memory.retrieve(views)
         record.retrieve_ms = _ms(began)
         record.frames, record.n_examined = found.frames, found.n_examined
         for i in (start + at for at in LOOKED_AT):
