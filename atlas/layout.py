@@ -98,7 +98,7 @@ assert ARRIVAL.itemsize == 8
 UPLOAD_GROUP = 64  # threads that expand one chunk: one per 4^3 block
 
 # Passes ------------------------------------------------------------------------------------------
-PASSES = ("colour", "depth", "normal", "uvw", "level", "steps", "touched", "residency")
+PASSES = ("colour", "depth", "normal", "uvw", "level", "steps", "touched", "residency", "albedo")
 
 # Projections -------------------------------------------------------------------------------------
 PROJECTIONS = ("planar", "stereo", "equirect")

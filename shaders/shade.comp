@@ -79,10 +79,11 @@ void main() {
     vec4 picture = vec4(0.05, 0.05, 0.06, 1.0);
     if (u_pass == PASS_COLOUR) picture.rgb = to_srgb(colour(pixel, camera_ray(pixel), hit));
     else if (u_pass == PASS_STEPS) picture.rgb = heat(min(float(hit_steps(hit)) / 96.0, 1.0));
-    else if (u_pass == PASS_UVW) picture = vec4(0);  // a hole is told by alpha, black is a voxel
+    else if (u_pass == PASS_UVW || u_pass == PASS_ALBEDO) picture = vec4(0);  // holes are told by alpha
     if (u_pass != PASS_COLOUR && u_pass != PASS_STEPS && is_hit(hit)) {
         ivec3 uvw = hit_voxel(hit) + (u_corner >> hit_level(hit)) & (REGION - 1);
-        picture = u_pass == PASS_UVW ? vec4(vec3(uvw) / 255.0, 1.0) : vec4(diagnosis(hit), 1.0);
+        if (u_pass == PASS_UVW) picture = vec4(vec3(uvw) / 255.0, 1.0);
+        else picture = vec4(u_pass == PASS_ALBEDO ? voxel_colour(hit).rgb : diagnosis(hit), 1.0);
     }
     ivec2 extent = imageSize(u_picture);
     for (int i = 0; i < u_block * u_block; i++) {

@@ -10,7 +10,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .errors import WorldError, quoted
@@ -117,9 +117,10 @@ def read_failure(offset: int, code: int) -> str:
     return f"cannot be read at byte {offset}: {os.strerror(code)}"
 
 
-def write_file(root: Path, key: str, data: bytes) -> None:
+def write_file(root: Path, key: str, data: bytes | Iterable[bytes]) -> None:
     """Write a file whole or not at all: temporary file beside it, fsync, rename, fsync of the folder.
 
+    data: its bytes, or its parts in order.
     OSError, with the path, when the disk is full or refuses; the temporary file is gone then, and a
     failed fsync is never tried again (its pages may be marked clean without having been written).
     """
@@ -136,11 +137,12 @@ def write_file(root: Path, key: str, data: bytes) -> None:
         raise OSError(error.errno, error.strerror, str(root / key)) from error
 
 
-def _write_new(temp: str, name: str, data: bytes, folder: int) -> None:
+def _write_new(temp: str, name: str, data: bytes | Iterable[bytes], folder: int) -> None:
     file = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FILE, 0o666, dir_fd=folder)
     try:
         try:
-            write_all(file, data)
+            for part in (data,) if isinstance(data, bytes) else data:
+                write_all(file, part)
             os.fsync(file)
         finally:
             os.close(file)
@@ -164,6 +166,19 @@ def remove_file(root: Path, key: str) -> None:
     try:
         os.unlink(name, dir_fd=folder)
         os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def remove_folder(root: Path, key: str) -> None:
+    """Remove an empty folder and flush the one that held it; nothing happens where it is not there."""
+    *parents, name = key.split("/")
+    folder = open_folder(root, parents)
+    try:
+        os.rmdir(name, dir_fd=folder)
+        os.fsync(folder)
+    except FileNotFoundError:
+        pass
     finally:
         os.close(folder)
 

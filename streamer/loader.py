@@ -43,6 +43,20 @@ CHAIN = 4  # chunks that may be read for each that rays asked for: it, and what 
 STEP = 256  # chunks that a thread reads before it looks up: what rays miss should not wait long
 
 
+class Room:
+    """How many chunks the loader's threads together may read beyond what was asked for."""
+
+    __slots__ = ("_lock", "left")
+
+    def __init__(self, n_chunks: int) -> None:
+        self.left = n_chunks
+        self._lock = threading.Lock()  # between loader threads; the main thread never takes it
+
+    def take(self, n_chunks: int) -> None:
+        with self._lock:
+            self.left -= n_chunks
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the main thread wants of the loader, until it says something else.
@@ -51,7 +65,7 @@ class Wanted:
     sight     the view, by which chains are followed down
     resident  what need not be read, but leads further down
     coming    [W] uint64 sorted: what need not be read either: it waits for a slot, or failed just now
-    n_room    chunks that may be read beyond `ids`
+    room      for chunks beyond `ids` and their chains
     journey   the view since its last jump; a chain is followed down as long as the journey is the same
     """
 
@@ -59,7 +73,7 @@ class Wanted:
     sight: Sight
     resident: "Resident"
     coming: U64
-    n_room: int
+    room: Room
     journey: "Journey"
     batches: Iterator[int] = field(default_factory=itertools.count)
 
@@ -274,7 +288,7 @@ class Loader:
 
     def _serve(self, wish: Wanted, ids: U64, asked: bool) -> None:
         """Read chunks, then the children that the view may want, and so on down."""
-        n_room = wish.n_room + (CHAIN * ids.size if asked else 0)
+        n_own = CHAIN * ids.size if asked else 0
         predicted_for = None if asked else wish.journey.ahead
         while ids.size and not self._closing:
             while predicted_for is not None and self._serve_asked():
@@ -282,8 +296,11 @@ class Loader:
             self._give_way()
             ids, rest = ids[:STEP], ids[STEP:]
             resident, bits = wish.resident.found(ids)
-            flight, fresh = self._claim(ids[~contains(resident, ids)], wish.coming, n_room)
-            n_room -= fresh.size
+            flight, fresh = self._claim(
+                ids[~contains(resident, ids)], wish.coming, n_own + max(wish.room.left, 0)
+            )
+            wish.room.take(max(fresh.size - n_own, 0))
+            n_own = max(n_own - fresh.size, 0)
             arrivals = self._fetch(fresh, flight, asked)
             latest = self._mailbox
             if latest is None or latest.journey is not wish.journey:
@@ -328,7 +345,7 @@ class Loader:
             regions = _regions_of(ids)
             ids = ids[regions == regions[:1]]
         number = next(self._flight_numbers)
-        ids = ids[: max(n_room, 0)]
+        ids = ids[:n_room]
         if ids.size:
             self._flights[number] = ids
         return number, ids

@@ -7,6 +7,7 @@
 
     voxtide journal 2 <voxel_size_m> <codec> <codec level> <codec library version> <parameters> <crc32c>
     region <level> <x> <y> <z> <bytes> <xxh3-128> <chunks> <voxels> <crc32c of the line before it>
+    note <name> <JSON in ASCII, sorted, without spaces around its signs> <crc32c>   the last of a name counts
 
 A region with attributes goes on, for each of its planes, with: <plane> <bytes> <xxh3-128> <chunks> <values>.
 So a region is one line whatever it holds, and done when all its files are.
@@ -16,8 +17,11 @@ one spelling: reading writes it again and compares, so that no changed bit goes 
 of a hex digit. A journal's tail may be torn: it counts up to its first damaged line.
 """
 
+import json
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import xxhash
 
@@ -95,6 +99,7 @@ class Journal:
     bake: BakeParameters
     regions: dict[tuple[int, Region], RegionRecord]
     n_good_bytes: int
+    notes: dict[str, Any] = field(default_factory=dict)  # by name: who holds it, what the baker wrote down
 
 
 def digest_of(data: bytes) -> str:
@@ -204,6 +209,25 @@ def encode_journal_record(record: RegionRecord) -> bytes:
     return _sealed(_region_line(record))
 
 
+def encode_journal_note(name: str, value: Any) -> bytes:
+    """A line in which a baker writes down what it must know when it goes on. value: plain JSON."""
+    assert re.fullmatch("[a-z0-9.]{1,40}", name), name
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _sealed(f"note {name} {text}")
+
+
+def _note_of(line: str) -> tuple[str, Any]:
+    """A note's name and value. ValueError if it is no note, or not in the one way to write it."""
+    word, name, text = line.split(" ", 2)
+    try:
+        value = json.loads(text)
+        if word == "note" and encode_journal_note(name, value) == _sealed(line):
+            return name, value
+    except (RecursionError, AssertionError):
+        pass
+    raise ValueError("not the one way to write it")
+
+
 def parse_journal(data: bytes) -> Journal:
     """What a journal names, up to its first damaged line. WorldError if that is its first."""
     if len(data) > MAX_MANIFEST_BYTES:
@@ -220,14 +244,20 @@ def parse_journal(data: bytes) -> Journal:
     except ValueError as error:
         raise WorldError(JOURNAL_KEY, f"its first line is damaged: {quoted(str(error))}") from None
     n_good_bytes = len(head)
+    notes: dict[str, Any] = {}
     for line in lines:
         try:
-            record = _region_of(_open_seal(line))
+            text = _open_seal(line)
+            if text.startswith("note "):
+                name, value = _note_of(text)
+                notes[name] = value
+            else:
+                record = _region_of(text)
+                regions[record.level, record.region] = record
         except ValueError:
             break  # the tail of a bake that died while writing it; its region is baked again
-        regions[record.level, record.region] = record
         n_good_bytes += len(line)
-    return Journal(bake, regions, n_good_bytes)
+    return Journal(bake, regions, n_good_bytes, notes)
 
 
 def _open_seal(line: bytes) -> str:

@@ -94,7 +94,7 @@ class Residency:
         slots = self.table.chunks.find(ids)
         slots = slots[slots != NOWHERE]
         self._touched[slots] = np.maximum(self._touched[slots], frame)
-        self._predicted[slots] = frame
+        self._predicted[slots], self._unproved[slots] = frame, True
 
     def asked(self, slots: NDArray[np.integer], octants: NDArray[np.integer], frame: int) -> U64:
         """The children that rays of a frame missed. [N] slots, [N] octants -> [M <= N] uint64

@@ -20,7 +20,7 @@ from .chunk_source import ChunkSource
 from .chunk_state import ChunkState
 from .descent import children, octants
 from .errors import WorldError
-from .loader import Arrivals, Journey, Loader, Resident, Wanted
+from .loader import Arrivals, Journey, Loader, Resident, Room, Wanted
 from .pins import read_known
 from .ram_tier import RamTier
 from .residency import NO_CHANGE, Change, Residency
@@ -143,7 +143,7 @@ class Streamer:
             spare = residency.n_speculative(frame) - asked.size
             n_room = min(spare * SPECULATIVE_PERCENT // 100, SPECULATION)
             resident = Resident(residency.table.chunks.now, residency.octants)
-            self._loader.want(Wanted(asked, sight, resident, self._coming(), max(n_room, 0), self._journey))
+            self._loader.want(Wanted(asked, sight, resident, self._coming(), Room(n_room), self._journey))
         return update
 
     def state_of(self, chunk: int) -> ChunkState:

@@ -9,9 +9,10 @@ Nothing depends on time, order or machine: the same regions make the same bytes 
 version of the codec's library; the journal notes it, and a resume with another one is refused).
 """
 
+import dataclasses
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,12 +35,19 @@ from .manifest import (
     Region,
     RegionRecord,
     digest_of,
+    encode_journal_note,
     encode_journal_record,
     encode_manifest,
 )
 from .metadata import Corner, WorldMeta
 from .planes import NO_PLANES, Planes, write_region_files
 from .region_file import encode, region_key
+
+
+def parameters_of(voxel_size_m: float, codec: CodecName, parameters: str) -> BakeParameters:
+    """What two bakes must have in common for one to go on with the other's work, on this machine."""
+    library = {"zstd": "{}.{}.{}".format(*zstandard.ZSTD_VERSION), "lz4": lz4.library_version_string()}[codec]
+    return BakeParameters(float(voxel_size_m), codec, LEVELS[codec], library, parameters)
 
 
 def write_region_file(
@@ -65,6 +73,17 @@ def write_region_file(
     return RegionRecord(level, place, len(data), digest_of(data), len(packed), n_voxels, planes=attributes)
 
 
+def append_line(journal: int, line: bytes, path: Path) -> None:
+    """A line at the end of a journal, flushed: whole, or not there. OSError, with the path."""
+    end = os.fstat(journal).st_size
+    try:
+        files.write_all(journal, line)
+        os.fsync(journal)
+    except OSError as error:
+        os.ftruncate(journal, end)  # a torn line would hide every later one
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def _triple(values: Sequence[int]) -> tuple[int, int, int]:
     x, y, z = (int(v) for v in values)
     return x, y, z
@@ -83,7 +102,7 @@ class WorldWriter:
         resume: bool = False,
         parameters: str = "-",
     ) -> None:
-        """Claim the folder. `regions` then holds what an earlier bake finished, if resume is asked.
+        """Claim the folder. `regions` and `notes` then hold what an earlier bake left, if resume is asked.
 
         parameters: one word that changes when source or options do; a resume with another is refused.
         ValueError: a parameter out of range. FileExistsError, BlockingIOError: see `claim`.
@@ -94,11 +113,9 @@ class WorldWriter:
             float(voxel_size_m), 1, ((0, 0, 0), (0, 0, 0)), codec, LEVELS.get(codec, 0), ()
         )
         metadata.check(self._empty)
-        library = {"zstd": "{}.{}.{}".format(*zstandard.ZSTD_VERSION), "lz4": lz4.library_version_string()}[
-            codec
-        ]
-        bake = BakeParameters(self._empty.voxel_size_m, codec, LEVELS[codec], library, parameters)
-        self._journal, self.regions = claim(self.path, bake, overwrite, resume)
+        bake = parameters_of(self._empty.voxel_size_m, codec, parameters)
+        claimed = claim(self.path, bake, overwrite, resume)
+        self._journal, self.regions, self.notes = claimed.journal, claimed.records, claimed.notes
         self._lock = threading.Lock()
 
     def write_region(
@@ -119,14 +136,14 @@ class WorldWriter:
         """Journal a region that `write_region_file` has written."""
         with self._lock:
             self._check_new(record.level, record.region)
-            end = os.fstat(self._journal).st_size
-            try:
-                files.write_all(self._journal, encode_journal_record(record))
-                os.fsync(self._journal)
-            except OSError as error:
-                os.ftruncate(self._journal, end)  # a torn line would hide every later one
-                raise OSError(error.errno, error.strerror, str(self.path / JOURNAL_KEY)) from error
+            append_line(self._journal, encode_journal_record(record), self.path / JOURNAL_KEY)
             self.regions[record.level, record.region] = record
+
+    def note(self, name: str, value: Any) -> None:
+        """Write down, in the journal, what a resumed bake finds in `notes`. value: plain JSON."""
+        with self._lock:
+            append_line(self._journal, encode_journal_note(name, value), self.path / JOURNAL_KEY)
+            self.notes[name] = value
 
     def _check_new(self, level: int, region: Region) -> None:
         if (level, tuple(region)) in self.regions:
@@ -140,17 +157,20 @@ class WorldWriter:
         sources: list[dict[str, Any]],
         entities: Mapping[int, str] | None = None,
         now: int = 0,
+        moved: Callable[[], Path] | None = None,
     ) -> None:
         """Write everything else and let go of the folder: from here on it is a world.
 
         bounds_voxels: (x, y, z) low, high exclusive, level-0 voxels. sources: provenance, licences.
         entities: names of ids in `semantic`; now: the latest stamp in `updated`. Each counts only where a
         region was written with that plane.
+        moved: called when the world is whole and the journal still there; it may move the folder, and says
+        where it is then.
         ValueError, and the bake goes on: a value out of range, or a region of a level beyond n_levels.
         """
         low, high = (_triple(corner) for corner in bounds_voxels)
         plain = metadata.plain_json(sources)
-        written = {p.plane for record in self.regions.values() for p in record.planes}
+        written = self._planes()
         meta = WorldMeta(
             self._empty.voxel_size_m,
             n_levels,
@@ -158,7 +178,7 @@ class WorldWriter:
             self.codec,
             LEVELS[self.codec],
             tuple(plain),
-            planes=tuple(name for name in plane.NAMES if name in written),
+            planes=written,
             entities=dict(entities or {}) if "semantic" in written else {},
             now=now if "updated" in written else 0,
         )
@@ -170,8 +190,21 @@ class WorldWriter:
             files.write_file(self.path, key, text)
         named = [FileRecord(key, len(text), digest_of(text)) for key, text in texts.items()]
         files.write_file(self.path, MANIFEST_KEY, encode_manifest(named, self.regions.values()))
+        if moved:
+            self.path = moved()
         files.remove_file(self.path, JOURNAL_KEY)
         self.close()
+
+    def meta(self, n_levels: int, now: int = 0) -> WorldMeta:
+        """What a reader of the regions written so far needs."""
+        written = self._planes()
+        return dataclasses.replace(
+            self._empty, n_levels=n_levels, planes=written, now=now if "updated" in written else 0
+        )
+
+    def _planes(self) -> tuple[str, ...]:
+        written = {p.plane for record in self.regions.values() for p in record.planes}
+        return tuple(name for name in plane.NAMES if name in written)
 
     def close(self) -> None:
         """Let go of the folder. Unless finished it stays a bake that `resume=True` takes up."""

@@ -1,6 +1,7 @@
 """What a user may ask of a bake, and whether it makes sense."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -11,7 +12,7 @@ from ..streamer.codec import CODECS, CodecName
 from ..streamer.metadata import MAX_VOXEL_SIZE_M, MIN_VOXEL_SIZE_M
 from .errors import UserError
 from .sources.source import Source
-from .voxelise.placement import ROTATION_OF_UP, Metres, Placement, turn
+from .voxelise.placement import ROTATION_OF_UP, Metres, Placement, rotation_of, turn
 
 Up = Literal["auto", "z", "y", "-y"]
 
@@ -27,6 +28,7 @@ class BakeOptions:
     )
     at: Metres = (0.0, 0.0, 0.0)  # where the source's origin comes to lie
     origin: Metres | None = None  # that origin, in source units; None: the source's own, see Source.origin
+    rotate: Metres = (0.0, 0.0, 0.0)  # degrees about the world's x, then y, then z axis; after up
     bounds_m: tuple[Metres, Metres] | None = None  # crop, in world metres
     n_levels: int | None = None  # None: as many as the extent needs
     codec: CodecName = "zstd"
@@ -52,6 +54,7 @@ def checked(options: BakeOptions, source: Source) -> BakeOptions:
         o.origin is None or (len(o.origin) == 3 and _finite(*o.origin)),
         f"--origin {o.origin} must be three numbers x,y,z in the source's units",
     )
+    _need(len(o.rotate) == 3 and _finite(*o.rotate), f"--rotate {o.rotate} must be three angles in degrees")
     if o.bounds_m is not None:
         low, high = o.bounds_m
         _need(
@@ -78,22 +81,57 @@ def checked(options: BakeOptions, source: Source) -> BakeOptions:
     scale = o.scale
     if scale is None:
         scale = source.unit_m or (o.voxel_size_m if source.kind == "voxels" else 1.0)
-    up = source.up if o.up == "auto" else o.up
-    return replace(o, up=up, scale=float(scale), origin=source.origin if o.origin is None else o.origin)
+    return replace(  # numbers as floats: 1 and 1.0 are the same bake
+        options,
+        up=source.up if o.up == "auto" else o.up,
+        scale=float(scale),
+        voxel_size_m=float(o.voxel_size_m),
+        at=_floats(o.at),
+        origin=_floats(source.origin if o.origin is None else o.origin),
+        rotate=_floats(o.rotate),
+        bounds_m=o.bounds_m and (_floats(o.bounds_m[0]), _floats(o.bounds_m[1])),
+        threshold=float(o.threshold),
+        min_opacity=float(o.min_opacity),
+        max_scale_m=o.max_scale_m and float(o.max_scale_m),
+        max_depth_m=o.max_depth_m and float(o.max_depth_m),
+    )
 
 
-def place(source: Source, options: BakeOptions) -> Placement:
+def in_one_frame(sources: Sequence[tuple[Source, BakeOptions]]) -> list[tuple[Source, BakeOptions]]:
+    """Sources of one world: those that lie far away on one map get one origin, the lowest of their own.
+
+    So tiles of a survey stay beside each other, in whatever order they are named; what lies near its own
+    origin keeps that. UserError: maps of different units or axes.
+    """
+    far = [s for s, o in sources if o.origin is None and any(s.origin)]
+    if len({(s.unit_m, s.up) for s in far}) > 1:
+        raise UserError("the scenes' coordinates are of different systems: pass --origin once for each")
+    if not far:
+        return list(sources)
+    low_x, low_y, low_z = (float(min(s.origin[axis] for s in far)) for axis in range(3))
+    return [
+        (s, replace(o, origin=(low_x, low_y, low_z)) if o.origin is None and any(s.origin) else o)
+        for s, o in sources
+    ]
+
+
+def place(options: BakeOptions) -> Placement:
     """Where checked options put a source: its origin comes to lie at `at`."""
     assert options.scale is not None and options.origin is not None and options.up in ROTATION_OF_UP
     unmoved = Placement(
         voxel_size_m=float(options.voxel_size_m),
         scale=options.scale,
-        rotation=ROTATION_OF_UP[options.up],
+        rotation=rotation_of(options.up, options.rotate),
         offset_m=options.at,
         bounds_m=options.bounds_m,
     )
     x, y, z = options.at - turn(np.asarray(options.origin, np.float64), unmoved) * options.scale
     return replace(unmoved, offset_m=(float(x), float(y), float(z)))
+
+
+def _floats(values: Metres) -> Metres:
+    x, y, z = (float(v) for v in values)
+    return x, y, z
 
 
 def _finite(*values: float) -> bool:

@@ -14,6 +14,7 @@ COMMANDS = (
     "render",
     "info",
     "verify",
+    "compare",
     "export",
     "profile",
     "stress",

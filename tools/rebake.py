@@ -1,23 +1,23 @@
 """What a region of a world must hold: of level 0 by the source, cropped to it; else by the level below it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas import address, plane
+from ..atlas import address
 from ..atlas.chunk import split
 from ..atlas.layout import CHUNK, REGION
 from ..atlas.lod import reduce_sparse
-from ..atlas.lod_planes import reduce_plane
 from ..streamer import planes, region_file
-from ..streamer.errors import WorldError
 from ..streamer.manifest import Region, RegionRecord
 from ..streamer.metadata import WorldMeta
 from ..streamer.world import World
-from .bake import accumulate, quiet, resolve
+from .bake import quiet
 from .bake_options import BakeOptions, place
+from .baking.levels import planes_from_below
+from .baking.whole import accumulate, resolve
 from .pyramid import Levels, bounds_of, plane_regions_of, regions_of
 from .sources.source import Source
 
@@ -28,7 +28,7 @@ Made = tuple[I64, U8, Levels]  # voxels [N, 3], rgba [N, 4], attributes
 
 def cropped_to(source: Source, options: BakeOptions) -> Callable[[Region], Made]:
     """A function that bakes one region of level 0 and looks at nothing else of the source."""
-    whole = place(source, options)
+    whole = place(options)
     lowest, highest = whole.crop()
 
     def finest(region: Region) -> Made:
@@ -54,17 +54,6 @@ def from_below(world: World, record: RegionRecord) -> Made:
     return *reduce_sparse(voxels, rgba), planes_from_below(world, below)
 
 
-def planes_from_below(world: World, below: Sequence[RegionRecord]) -> Levels:
-    """A coarse region's attributes out of the regions below it: voxels one level up, and their values."""
-    attributes: Levels = {}
-    for name in world.meta.planes:
-        parts = [_plane_voxels(world, p) for r in below for p in r.planes if p.plane == name]
-        if parts:
-            at, values = (np.concatenate(part) for part in zip(*parts, strict=True))
-            attributes[name] = reduce_plane(name, at, values, world.meta.now)
-    return attributes
-
-
 def _color_voxels(world: World) -> Callable[[RegionRecord], tuple[I64, U8]]:
     """Region -> its voxels [N, 3] at its level and their rgba [N, 4]."""
 
@@ -75,16 +64,6 @@ def _color_voxels(world: World) -> Callable[[RegionRecord], tuple[I64, U8]]:
         return np.concatenate(at), np.concatenate([rgba for _, rgba in parts])
 
     return read
-
-
-def _plane_voxels(world: World, record: RegionRecord) -> tuple[I64, plane.Values]:
-    def refuse(error: WorldError) -> None:
-        raise error
-
-    chunks, packed = planes.read_region(world, record, refuse)
-    parts = [plane.split(record.plane, p) for p in packed]
-    at = [_voxels(c, held) for c, (held, _) in zip(chunks, parts, strict=True)]
-    return np.concatenate(at), np.concatenate([values for _, values in parts])
 
 
 def _voxels(chunk: I64, occupied: NDArray[np.bool_]) -> I64:

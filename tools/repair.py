@@ -115,6 +115,16 @@ def _recorded(path: Path) -> str:
         return ""
 
 
+def recorded_asked(path: Path) -> dict[str, str]:
+    """How an unchecked zarr.json says that the source was opened; {} where it says nothing."""
+    try:
+        root = json.loads(files.read_file(Path(path), ROOT_KEY, metadata.MAX_JSON_BYTES))
+        asked = root["attributes"]["voxtide"]["sources"][0]["asked"].items()
+        return {name: word for name, word in asked if isinstance(name, str) and isinstance(word, str)}
+    except (WorldError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
 def _root(
     path: Path, manifest: Manifest, source: Source, lost_options: Mapping[str, Any], repaired: list[str]
 ) -> tuple[WorldMeta, bool]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..app import frame, framing
-from ..app.camera import IPD_M, Pose, look
+from ..app.camera import IPD_M, Pose, View, look
 from ..app.render.context import describe, open_headless
 from ..app.render.renderer import Renderer, light_of
 from ..app.scene import Scene, load, slots_in, stream
@@ -67,10 +67,16 @@ class Studio:
             view = look(pose, renderer.size, fov_deg, *where, quality, projection, ipd_m)
         except ValueError as error:
             raise UserError(str(error)) from None
-        light = light_of(scene.extent_voxels, shadows)
-        settled = frame.draw if scene.streamer is None else frame.settle
-        report = settled(renderer, scene, view, light, name)
-        return Shot(pose, renderer.read_picture(), renderer.read_hits(view), report)
+        return Shot(pose, *self.draw(view, name, shadows))
+
+    def draw(
+        self, view: View, name: str = "colour", shadows: bool = True
+    ) -> tuple[NDArray[np.uint8], NDArray[np.void], frame.FrameReport]:
+        """Draw one pass of any view of the world. -> what a Shot holds, after the pose"""
+        light = light_of(self.scene.extent_voxels, shadows)
+        settled = frame.draw if self.scene.streamer is None else frame.settle
+        report = settled(self.renderer, self.scene, view, light, name)
+        return self.renderer.read_picture(), self.renderer.read_hits(view), report
 
 
 @contextmanager

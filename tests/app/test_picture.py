@@ -117,6 +117,21 @@ def test_colours_are_those_of_the_voxels(gl, world, renderer):
     probe.scene.release()
 
 
+def test_albedo_is_the_voxels_own_colour_and_sky_is_told_by_alpha(gl, world, renderer):
+    voxels, rgba = world
+    probe = make_probe(gl, voxels, rgba)
+    view = view_of(probe, POSES[0], quality=1e-6)
+    frame.draw(renderer, probe.scene, view, light_of(300.0), "albedo")
+    hits, picture = renderer.read_hits(view), renderer.read_picture()
+    found = frame.status(hits) == layout.HIT_VOXEL
+    at = np.stack([hits["x"], hits["y"], hits["z"]], axis=-1)[found] + probe.corner
+    colour_of = {tuple(v): c for v, c in zip(voxels.tolist(), rgba.tolist(), strict=True)}
+    want = np.array([colour_of[tuple(v)] for v in at.tolist()])
+    np.testing.assert_array_equal(picture[found, :3], want[:, :3])
+    assert (picture[found, 3] == 255).all() and (picture[~found] == 0).all() and (~found).any()
+    probe.scene.release()
+
+
 def test_depth_is_the_distance_along_the_ray(gl, world, renderer):
     voxels, rgba = world
     probe = make_probe(gl, voxels, rgba)

@@ -55,7 +55,7 @@ def baked(source, voxel_size_m, out):
         "bytes": report.bytes,
         "peak_rss_bytes": report.peak_rss_bytes,
     }
-    return facts, open_world(out), place(source, checked(options, source))
+    return facts, open_world(out), place(checked(options, source))
 
 
 def dense(world):
@@ -130,7 +130,10 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED / "rgbd" / "icl_livingroom1_micro"
     source = open_source(folder)
     twice = replace(
-        source, n_items=2 * source.n_items, batches=lambda n: (b for _ in range(2) for b in source.batches(n))
+        source,
+        n_items=2 * source.n_items,
+        batches=lambda n: (b for _ in range(2) for b in source.batches(n)),
+        part=None,
     )
     with tempfile.TemporaryDirectory() as out:
         room, world, placement = baked(source, 0.01, Path(out) / "1cm")

@@ -10,7 +10,7 @@ from voxtide.atlas.address import chunk_id, chunk_of_id
 from voxtide.atlas.id_map import IdMap
 from voxtide.streamer.descent import children, octants
 from voxtide.streamer.errors import WorldError
-from voxtide.streamer.loader import CHAIN, CLOSE_S, STEP, STUCK_S, Journey, Loader, Resident, Wanted
+from voxtide.streamer.loader import CHAIN, CLOSE_S, STEP, STUCK_S, Journey, Loader, Resident, Room, Wanted
 from voxtide.streamer.ram_tier import RamTier
 from voxtide.streamer.stores import FailingFiles, HungFiles, LocalFiles, SlowFiles
 from voxtide.streamer.view import Sight
@@ -37,7 +37,7 @@ def wish(ids, sight=FAR, n_room=0, journey=None, resident=NONE, coming=NONE[0]):
     table = IdMap()
     table.add(resident[0], np.arange(resident[0].size))
     held = Resident(table.now, resident[1])
-    return Wanted(ids, sight, held, coming, n_room, journey or Journey(sight, sight, NONE))
+    return Wanted(ids, sight, held, coming, Room(n_room), journey or Journey(sight, sight, NONE))
 
 
 def collect(loader, condition, timeout_s=60.0):

@@ -301,7 +301,7 @@ def test_a_parent_stays_while_its_child_does():
 
 
 def test_what_a_new_prediction_goes_through_has_its_grace_anew():
-    """Predicted once and never used, it would be the first to go, just as the next view is about to need it."""
+    """Predicted once and never used, it would be the first to go, just as the next view comes to need it."""
     residency = filled(n_predicted=4, frame=100)
     late = 101 + policy.GRACE_FRAMES
     residency.keep(np.array(CHILDREN[:2], np.uint64), late)

@@ -5,7 +5,6 @@ import itertools
 import bakery
 import numpy as np
 import pytest
-from voxtide.atlas.lod import LINEAR_OF_SRGB
 from voxtide.tools.errors import UserError
 from voxtide.tools.voxelise import gaussians, sums
 from voxtide.tools.voxelise.placement import ROTATION_OF_UP, Placement
@@ -39,7 +38,9 @@ def twin(batch, low, high):
         batch.positions, batch.scales, batch.rotations, batch.opacities, strict=True
     ):
         along = np.abs((centre - mean) @ matrix(q))
-        distance = (np.maximum(along - 0.5, 0) / np.maximum(sigma, 1 / 1024)) ** 2
+        distance = along**2 / (sigma.astype(np.float64) ** 2 + 1.1**2)
+        thin = np.argmin(sigma)
+        distance[..., thin] = (np.maximum(along[..., thin] - 0.5, 0) / max(sigma[thin], 1 / 1024)) ** 2
         exponent = distance.sum(-1)
         exponent[tuple(np.floor(mean).astype(int) - low)] = 0
         alpha = opacity * np.exp(-np.minimum(exponent, 99) / 2)
@@ -69,7 +70,7 @@ def test_depths_agree_with_the_twin(rng):
     assert np.abs(got - expected).max() < 0.01
     assert ((got > 0) != (expected > 0)).mean() < 1e-4
     solid = 1 - np.exp(-expected) >= 0.5
-    assert (solid != (got >= -np.log(0.5))).mean() < 1e-4 and solid.sum() > 500
+    assert (solid != (got >= -np.log(0.5))).mean() < 1e-4 and solid.sum() > 300
 
 
 def test_an_isotropic_gaussian_is_the_ball_of_the_formula():
@@ -77,8 +78,10 @@ def test_an_isotropic_gaussian_is_the_ball_of_the_formula():
     voxels = solid_voxels(bakery.gaussians([0.5, 0.5, 0.5], sigma, opacity))
     radius = sigma * np.sqrt(2 * np.log(opacity / 0.5)) + 0.5  # along an axis
     assert voxels.max() == int(radius) and voxels.min() == -int(radius)
-    reach = np.maximum(np.abs(np.stack(np.meshgrid(*[np.arange(-6, 7)] * 3), -1)).reshape(-1, 3) - 0.5, 0)
-    inside = (reach**2).sum(1) <= 2 * sigma**2 * np.log(opacity / 0.5)
+    at = np.abs(np.stack(np.meshgrid(*[np.arange(-6, 7)] * 3, indexing="ij"), -1)).reshape(-1, 3)
+    wide = sigma**2 + 1.1**2
+    q = (np.maximum(at[:, 0] - 0.5, 0) / sigma) ** 2 + (at[:, 1] ** 2 + at[:, 2] ** 2) / wide
+    inside = q <= 2 * np.log(opacity / 0.5)
     assert len(voxels) == inside.sum()
 
 
@@ -173,7 +176,7 @@ def test_opacity_accumulates_and_faint_ones_vanish():
     total = summed(two)
     centre = (total.voxels == 0).all(1)
     _, coverage = gaussians.resolve(total, 0.5)
-    assert coverage[centre] == round(255 * (1 - 0.6**2)) and total.n[centre] == 2
+    assert coverage[centre] == round(255 * (1 - 0.6**2))
     assert len(summed(bakery.gaussians([0, 0, 0], 2, 0.03)).n) == 0
     keep, dropped = gaussians.kept(two, UNIT, gaussians.Limits(0.41, 9))
     assert not keep.any() and dropped == {"faint": 2, "huge": 0}
@@ -181,15 +184,15 @@ def test_opacity_accumulates_and_faint_ones_vanish():
     assert not keep.any() and dropped == {"faint": 0, "huge": 2}
 
 
-def test_colour_is_the_depth_weighted_mean_in_linear_light():
+def test_colour_is_the_mean_in_srgb_weighted_by_the_root_of_the_depth():
+    """As splats are blended: in sRGB. Weights: the twin's depths here are -ln(1 - 0.9) and -ln(1 - 0.4)."""
     batch = bakery.gaussians([[0.5, 0.5, 0.5]] * 2, 2, [0.9, 0.4], rgb=[[255, 0, 10], [0, 255, 10]])
     total = summed(batch)
     at = int(np.flatnonzero((total.voxels == 0).all(1))[0])
-    depths = -np.log1p(-np.array([0.9, 0.4]))
-    light = 65535 * depths / depths.sum()
-    assert np.abs(total.colour[at] / total.weight[at] - [*light, LINEAR_OF_SRGB[10]]).max() < 200
-    red, green, blue = sums.mean_srgb(total)[at]
-    assert red > green > 100 and blue == 10
+    roots = np.sqrt(-np.log1p(-np.array([0.9, 0.4])))
+    want = 255 * roots / roots.sum()
+    red, green, blue = gaussians.mean_srgb(total)[at].tolist()
+    assert abs(red - want[0]) < 2 and abs(green - want[1]) < 2 and blue == 10
 
 
 @pytest.mark.parametrize("up", ["z", "y", "-y"])

@@ -12,7 +12,8 @@ from voxtide.streamer.verify import verify
 from voxtide.streamer.world import open_world
 from voxtide.tools import bake as bake_module
 from voxtide.tools import pyramid
-from voxtide.tools.bake import BakeOptions, bake
+from voxtide.tools.bake import BakeOptions, Resources, bake
+from voxtide.tools.baking import driver, reading, scenes
 from voxtide.tools.errors import UserError
 from voxtide.tools.sources import open_source
 
@@ -78,11 +79,13 @@ def test_order_and_batches_do_not_matter(tmp_path, rng, monkeypatch, kind):
     assert len(expected) > 6
     again, _ = baked(tmp_path, batch, "again", **options)
     assert bakery.file_bytes(again) == expected
-    monkeypatch.setattr(bake_module, "BATCH", 37)
-    monkeypatch.setattr(bake_module, "KEEP", 0)
-    monkeypatch.setattr(bake_module, "PENDING", 100)
+    monkeypatch.setattr(reading, "BATCH", 37)
+    monkeypatch.setattr(scenes, "BATCH", 37)
+    monkeypatch.setattr(scenes, "KEEP", 0)
+    monkeypatch.setattr(driver, "LEAST_ROWS", 100)
     shuffled = bakery.part(batch, rng.permutation(len(batch)))
-    other, _ = baked(tmp_path, shuffled, "other", **options)
+    other = tmp_path / "other"
+    bake(bakery.source(tmp_path, shuffled), other, BakeOptions(**options), means=Resources(memory_bytes=1))
     assert bakery.file_bytes(other) == expected
 
 

@@ -136,7 +136,8 @@ def test_gaussians_baked_again_are_the_surface(noise, tmp_path):
     expected = set(map(tuple, surface_of(voxels).tolist()))
     assert len(expected) > 4_000
     assert len(expected - found) < 0.01 * len(expected)
-    near = {tuple(v) for d in np.argwhere(np.ones((3, 3, 3))) - 1 for v in (voxels + d).tolist()}
+    # Splats are smoothed by 1.1 voxels along two axes (docs/fidelity.md), so what comes back is thicker.
+    near = {tuple(v) for d in np.argwhere(np.ones((5, 5, 5))) - 2 for v in (voxels + d).tolist()}
     assert found <= near
 
 

@@ -198,8 +198,8 @@ def test_the_real_room_bakes_without_holes_or_growth(tmp_path):
     """Every 15th frame at 4 cm; the whole of it at 1 cm and 5 mm is tests/bench/bench_rgbd.py."""
     opened = open_source(needs("rgbd", "icl_livingroom1_micro"))
     some = list(opened.batches(1))[::15]
-    few = replace(opened, n_items=len(some), batches=lambda n: iter(some))
-    twice = replace(opened, n_items=2 * len(some), batches=lambda n: iter(some + some))
+    few = replace(opened, n_items=len(some), batches=lambda n: iter(some), part=None)
+    twice = replace(opened, n_items=2 * len(some), batches=lambda n: iter(some + some), part=None)
     options = BakeOptions(voxel_size_m=0.04)
     report = bake(few, tmp_path / "once", options)
     again = bake(twice, tmp_path / "twice", options)

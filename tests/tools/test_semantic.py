@@ -136,7 +136,8 @@ def test_order_and_batches_do_not_matter(tmp_path, rng, monkeypatch):
     names = {1: "a", 2: "b"}
     one = bakery.source(tmp_path, batch, entities=names)
     bake(one, tmp_path / "one", BakeOptions(voxel_size_m=2.0))
-    monkeypatch.setattr("voxtide.tools.bake.BATCH", 100)
+    monkeypatch.setattr("voxtide.tools.baking.reading.BATCH", 100)
+    monkeypatch.setattr("voxtide.tools.baking.scenes.BATCH", 100)
     monkeypatch.setattr("voxtide.tools.voxelise.attributes.PENDING", 50)
     two = bakery.source(tmp_path, shuffled, entities=names)
     bake(two, tmp_path / "two", BakeOptions(voxel_size_m=2.0))
@@ -163,7 +164,8 @@ def test_observations_land_in_updated(tmp_path, rng, monkeypatch):
             ),
         ),
     )
-    monkeypatch.setattr("voxtide.tools.bake.BATCH", 70)
+    monkeypatch.setattr("voxtide.tools.baking.reading.BATCH", 70)
+    monkeypatch.setattr("voxtide.tools.baking.scenes.BATCH", 70)
     batch = bakery.points(rng.uniform(0, 5, (400, 3)))
     bake(bakery.source(tmp_path, batch), tmp_path / "w", BakeOptions(voxel_size_m=1.0))
     world = open_world(tmp_path / "w")

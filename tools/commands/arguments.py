@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import re
 
 from ...app.camera import Pose
 from ...app.paths import MAX_FPS
@@ -53,6 +54,26 @@ def positive(text: str) -> float:
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
     return value
+
+
+SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def n_bytes(text: str) -> int:
+    """A size like 512M or 2G, in powers of 1024."""
+    number, unit = (text[:-1], text[-1]) if text[-1:].upper() in SIZES else (text, "")
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", number, re.ASCII) or not unit:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size like 512M or 2G")
+    return int(float(number) * SIZES[unit.upper()])
+
+
+def task(text: str) -> tuple[int, int]:
+    """I/N, I from 0."""
+    part, _, whole = text.partition("/")
+    small = all(p.isascii() and p.isdecimal() and len(p) <= 9 for p in (part, whole))
+    if not small or not int(part) < int(whole):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 0 to N - 1, like 0/3")
+    return int(part), int(whole)
 
 
 def fps(text: str) -> float:

@@ -192,7 +192,7 @@ def _framed(world: ChunkSource, size: tuple[int, int], projection: str, args: ar
 def _write(out: Path, name: str, shot: Shot, place: Studio) -> None:
     """Write the picture, or the pass as an array. Raises UserError."""
     if out.suffix != ".npy":
-        save_picture(out, shot.picture, with_alpha=name == "uvw")
+        save_picture(out, shot.picture, with_alpha=name in ("uvw", "albedo"))
         return
     scene = place.scene
     array = (

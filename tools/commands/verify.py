@@ -39,11 +39,12 @@ def run(args: argparse.Namespace) -> int:
     report = verify(path)
     if args.repair and not report.ok:
         from .. import progress
-        from ..repair import repair
+        from ..repair import recorded_asked, repair
         from ..sources import open_source
 
         with progress.shown(silent=args.json) as show:
-            found = repair(path, open_source(args.repair), _options(args.option), show)
+            source = open_source(args.repair, recorded_asked(path))
+            found = repair(path, source, _options(args.option), show)
         repaired, report = found.repaired, found.after
     if args.json:
         bad = [{"file": b.file, "chunk": b.chunk, "what": b.what} for b in report.bad]

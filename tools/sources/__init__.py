@@ -1,5 +1,7 @@
 """Readers of foreign formats: `open_source(path)` gives a Source, or a UserError of one line."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UserError, shown
@@ -16,7 +18,7 @@ from .pcd import open_pcd
 from .ply import read_header
 from .points import has_faces, open_point_ply
 from .region_png import open_region_png
-from .rgbd import open_rgbd
+from .rgbd import open_recording
 from .sog import open_sog, open_sog_meta
 from .sog_lod import open_sog_lod
 from .source import Frames, Gaussians, Heights, Points, Source, Triangles, Voxels, file_bytes
@@ -85,15 +87,18 @@ FOLDERS: tuple[tuple[str, registry.Reader, bool], ...] = (  # marker, reader, do
 )
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path, asked: Mapping[str, str] | None = None) -> Source:
     """Open a scene by its name and content; raises UserError for whatever cannot be read.
 
     Opening reads as far as the first valid record, so a file without any is refused here; damage behind it is
-    told by `batches`. `?name=value` after the path gives a reader's options, like `lod-meta.json?lod=2`.
+    told by `batches`. `?name=value` after the path gives a reader's options, like `lod-meta.json?lod=2`;
+    so does `asked`.
     """
     path, options = registry.split_options(Path(path))
     path, reader = _reader(path)
+    options = {**(asked or {}), **options}
     source = registry.call(reader, path, options)
+    source = replace(source, asked=source.asked or options)
     if next(iter(source.batches(1 << 16)), None) is None:
         what = f"{source.n_items:,} {source.kind}"
         raise UserError(f"{shown(path)}: not one of {what} is valid: expected finite positions")
@@ -106,7 +111,7 @@ def _reader(path: Path) -> tuple[Path, registry.Reader]:
         for marker, reader, whole in FOLDERS:
             if (path / marker).is_file():
                 return (path if whole else path / marker), reader
-        return path, lambda folder: open_rgbd(folder)
+        return path, open_recording
     file_bytes(path)
     suffix = path.suffix.lower()
     known = NAMES.get(path.name.lower()) or READERS.get(suffix)

@@ -42,8 +42,8 @@ def open_gaussian_ply(ply: p.Ply) -> Source:
     if missing := [name for name in needed if name not in vertex.names]:
         raise UserError(f"{shown(ply.path)} looks like Gaussian splats but has no {', '.join(missing)}")
 
-    def batches(n: int) -> Iterator[Gaussians]:
-        for rows in p.rows(ply, "vertex", n):
+    def part(n: int, first: int = 0, count: int | None = None) -> Iterator[Gaussians]:
+        for rows in p.rows(ply, "vertex", n, first, count):
             sigma = exp_scale(p.stack(rows, scale))
             if len(scale) == 2:
                 sigma = np.concatenate([sigma, np.full((len(rows), 1), TINY_SCALE)], axis=1)
@@ -63,4 +63,6 @@ def open_gaussian_ply(ply: p.Ply) -> Source:
         notes["sh_degree"] = _REST_OF_DEGREE[n_rest]
     else:
         notes["sh_ignored"] = n_rest
-    return Source(ply.path, "gaussians", vertex.n_rows, "-y", batches, notes)
+    return Source(
+        ply.path, "gaussians", vertex.n_rows, "-y", part, notes, None if ply.encoding == "ascii" else part
+    )

@@ -157,17 +157,22 @@ def _check_size(ply: Ply, body_bytes: int) -> None:
             )
 
 
-def rows(ply: Ply, name: str, n: int) -> Iterator[Rows]:
-    """Structured arrays of 1..n rows of an element whose properties are all scalars. Raises UserError."""
+def rows(ply: Ply, name: str, n: int, first: int = 0, count: int | None = None) -> Iterator[Rows]:
+    """Structured arrays of 1..n rows of an element whose properties are all scalars. Raises UserError.
+
+    first, count: only these rows of a binary file.
+    """
     element = ply.element(name)
     assert element is not None
     if element.has_lists:
         raise UserError(f"{shown(ply.path)}: element {shown(name)} holds lists: expected plain numbers")
     if ply.encoding == "ascii":
+        assert count is None, "text is read from its beginning"
         yield from _ascii_rows(ply, element, n)
         return
-    for start, count in s.spans(element.n_rows, n, max(1, element.min_row_bytes)):
-        yield binary_rows(ply, element, start, count)
+    last = element.n_rows if count is None else min(first + count, element.n_rows)
+    for start, some in s.spans(last, n, max(1, element.min_row_bytes), first):
+        yield binary_rows(ply, element, start, some)
 
 
 def binary_rows(ply: Ply, element: Element, start: int, count: int) -> Rows:

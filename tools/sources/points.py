@@ -63,8 +63,8 @@ def open_point_ply(ply: p.Ply) -> Source:
     check_count(ply.path, vertex.n_rows, "points")
     names = colour_names(vertex.names)
 
-    def batches(n: int) -> Iterator[Points]:
-        for rows in p.rows(ply, "vertex", n):
+    def part(n: int, first: int = 0, count: int | None = None) -> Iterator[Points]:
+        for rows in p.rows(ply, "vertex", n, first, count):
             batch = assemble_points(rows, unit_colour(rows, names) if names else None)
             if len(batch):
                 yield batch
@@ -74,4 +74,6 @@ def open_point_ply(ply: p.Ply) -> Source:
         **p.describe(ply),
         "colour": " ".join(names or ("none",)),
     }
-    return Source(ply.path, "points", vertex.n_rows, "z", batches, notes)
+    return Source(
+        ply.path, "points", vertex.n_rows, "z", part, notes, None if ply.encoding == "ascii" else part
+    )

@@ -7,6 +7,7 @@ and the scene is the poorer by one view. A recording of which no frame can be re
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from . import rgbd_images, rgbd_poses
 from .rgbd_layouts import nerfstudio, redwood, scannet, seven_scenes, tum
 from .rgbd_lyra import lyra
 from .rgbd_recording import Convention, Intrinsics, Recording, View
+from .rgbd_video import VideoFrame
 from .source import Frames, Source
 
 # In this order: the more a layout demands, the earlier.
@@ -40,9 +42,44 @@ class Asked:
     intrinsics: Intrinsics | None = None  # of the depth images
     depth_scale: float | None = None  # units of a depth image per metre
 
+    def words(self) -> dict[str, str]:
+        """As `open_recording` takes it."""
+        said = {
+            "pose_convention": self.convention,
+            "intrinsics": self.intrinsics and ",".join(repr(float(v)) for v in self.intrinsics),
+            "depth_scale": self.depth_scale and repr(float(self.depth_scale)),
+        }
+        return {name: word for name, word in said.items() if word}
+
 
 def silent(line: str) -> None:
     """Tell nobody."""
+
+
+def aloud(line: str) -> None:
+    """Tell whoever is at the terminal."""
+    print(line, file=sys.stderr)
+
+
+def open_recording(
+    path: Path, pose_convention: str = "", intrinsics: str = "", depth_scale: str = ""
+) -> Source:
+    """As `open_rgbd`, of words. Raises UserError."""
+    return open_rgbd(path, asked_of(path, pose_convention, intrinsics, depth_scale))
+
+
+def asked_of(path: Path, pose_convention: str = "", intrinsics: str = "", depth_scale: str = "") -> Asked:
+    """The inverse of `Asked.words`. Raises UserError."""
+    if pose_convention not in ("", "c2w", "w2c"):
+        raise UserError(f"{shown(path)}: pose_convention is c2w or w2c, not {shown(pose_convention)}")
+    try:
+        camera = tuple(float(v) for v in intrinsics.split(",")) if intrinsics else None
+        scale = float(depth_scale) if depth_scale else None
+    except ValueError:
+        camera, scale = (), None
+    if camera is not None and len(camera) != 4:
+        raise UserError(f"{shown(path)}: intrinsics are fx,fy,cx,cy and depth_scale is a number")
+    return Asked(pose_convention or None, camera, scale)  # type: ignore[arg-type]
 
 
 def open_rgbd(path: Path, asked: Asked | None = None, tell: Callable[[str], None] = silent) -> Source:
@@ -52,8 +89,10 @@ def open_rgbd(path: Path, asked: Asked | None = None, tell: Callable[[str], None
     check(path, recording, asked)
     told: set[int] = set()
 
-    def batches(n: int) -> Iterator[Frames]:
-        for number, view in enumerate(recording.views):
+    def part(n: int, first: int = 0, count: int | None = None) -> Iterator[Frames]:
+        last = len(recording.views) if count is None else first + count
+        for number in range(first, last):
+            view = recording.views[number]
             try:
                 frame = read(path, recording, view, asked)
             except UserError as error:
@@ -69,9 +108,11 @@ def open_rgbd(path: Path, asked: Asked | None = None, tell: Callable[[str], None
         "frames",
         len(recording.views),
         recording.up,
-        batches,
+        part,
         {"format": f"rgbd {recording.layout}", "poses": asked.convention or str(recording.convention)},
+        None if any(isinstance(view.colour, VideoFrame) for view in recording.views) else part,
         files=tuple(dict.fromkeys([*recording.files, *names])),
+        asked=asked.words(),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -155,10 +155,14 @@ class Source:
     up: Up  # the format's convention, not this file's content
     batches: Callable[[int], Iterator[Batch]]
     notes: dict[str, str | int]  # provenance: no absolute paths, no timestamps
+    # part(n, start, count): as batches(n), of the records start..start+count alone; None where a format
+    # can only be read from its beginning. With it, workers share a source.
+    part: Callable[[int, int, int], Iterator[Batch]] | None = None
     unit_m: float | None = None  # metres per source unit, where the file says so
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)  # source point that should come to lie at --at
     entities: dict[int, str] = field(default_factory=dict)  # names of what `semantic` numbers
     files: tuple[Path, ...] = ()  # all that the scene is made of; empty: `path` alone
+    asked: Mapping[str, str] = field(default_factory=dict)  # `open_source(path, asked)` opens the same again
 
 
 def file_bytes(path: Path) -> int:
@@ -209,11 +213,11 @@ def read_rows(path: Path, offset: int, dtype: DTypeLike, n_rows: int) -> NDArray
     return np.frombuffer(read_bytes(path, offset, n_rows * dtype.itemsize), dtype)
 
 
-def spans(n_items: int, n: int, item_bytes: int = 1) -> Iterator[tuple[int, int]]:
-    """(start, count) of consecutive batches: at most n items and at most READ_BYTES each."""
+def spans(n_items: int, n: int, item_bytes: int = 1, first: int = 0) -> Iterator[tuple[int, int]]:
+    """(start, count) of consecutive batches of first..n_items: at most n items and READ_BYTES each."""
     assert n >= 1, "a batch holds at least one item"
     step = max(1, min(n, READ_BYTES // item_bytes))
-    for start in range(0, n_items, step):
+    for start in range(first, n_items, step):
         yield start, min(step, n_items - start)
 
 

@@ -33,9 +33,10 @@ def open_splat(path: Path) -> s.Source:
         )
     n_items = n_bytes // RECORD.itemsize
 
-    def batches(n: int) -> Iterator[s.Gaussians]:
-        for start, count in s.spans(n_items, n, RECORD.itemsize):
-            rows = s.read_rows(path, start * RECORD.itemsize, RECORD, count)
+    def part(n: int, first: int = 0, count: int | None = None) -> Iterator[s.Gaussians]:
+        last = n_items if count is None else min(first + count, n_items)
+        for start, some in s.spans(last, n, RECORD.itemsize, first):
+            rows = s.read_rows(path, start * RECORD.itemsize, RECORD, some)
             with np.errstate(all="ignore"):
                 positions, scales = rows["position"].astype(np.float64), rows["scale"].astype(np.float64)
             rgba = rows["rgba"] / 255
@@ -43,4 +44,4 @@ def open_splat(path: Path) -> s.Source:
             if len(batch):
                 yield batch
 
-    return s.Source(path, "gaussians", n_items, "-y", batches, {"format": "splat"})
+    return s.Source(path, "gaussians", n_items, "-y", part, {"format": "splat"}, part)

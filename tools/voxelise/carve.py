@@ -11,12 +11,13 @@ tears no holes. Counts are integers and every voxel is judged by itself: order, 
 matter, and feeding every frame twice changes nothing.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..sources.source import Frames, Source
+from ..sources.source import Batch, Frames, Source
 from . import runs
 from .frames import Camera, camera_of, far_of, surface_of
 from .placement import Placement
@@ -31,20 +32,33 @@ SLICE = 1 << 17  # voxels worked on together
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Voxels [M, 3] grouped by block: order [M] into blocks, first [B + 1] of each, corner [B, 3] voxels."""
+    """B blocks of voxels: first [B + 1] voxel of each, corner [B, 3] voxels."""
 
-    order: I64
     first: I64
     corner: I64
 
 
-def blocks_of(voxels: NDArray[np.integer]) -> Blocks:
-    """Group voxels [M, 3], M >= 1."""
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Voxels [3, M] that frames look at, in the order of their blocks."""
+
+    voxels: NDArray[np.int32]
+    blocks: Blocks
+
+
+def blocks_of(voxels: NDArray[np.integer]) -> tuple[I64, Blocks]:
+    """Voxels [M, 3], M >= 1 -> (order [M] by block, the blocks)."""
     block = (voxels >> BLOCK_BITS).astype(np.int64)
     order = np.lexsort(block.T)
     changes = (np.diff(block[order], axis=0) != 0).any(1)
     first = np.concatenate([[0], np.flatnonzero(changes) + 1])
-    return Blocks(order, np.append(first, len(order)), block[order[first]] << BLOCK_BITS)
+    return order, Blocks(np.append(first, len(order)), block[order[first]] << BLOCK_BITS)
+
+
+def field_of(voxels: NDArray[np.integer]) -> tuple[Field, I64]:
+    """Voxels [M, 3], M >= 1 -> the field; and the order [M] of its voxels among these."""
+    order, blocks = blocks_of(voxels)
+    return Field(np.ascontiguousarray(voxels.take(order, axis=0).T.astype(np.int32)), blocks), order
 
 
 def carve(
@@ -53,28 +67,41 @@ def carve(
     """Look at all frames again: which of the voxels [M, 3] stay. -> [M] bool, each judged by itself."""
     if not len(voxels):
         return np.ones(0, bool)
-    blocks = blocks_of(voxels)
-    grouped = np.ascontiguousarray(voxels.take(blocks.order, axis=0).T.astype(np.int32))
-    front, on, behind = (np.zeros(len(voxels), np.int32) for _ in range(3))
-    for batch in source.batches(1):
+    field, order = field_of(voxels)
+    keep = np.empty(len(voxels), bool)
+    keep[order] = stay(votes_on(field, source.batches(1), placement, max_depth_m))
+    return keep
+
+
+def votes_on(
+    field: Field, batches: Iterable[Batch], placement: Placement, max_depth_m: float | None
+) -> NDArray[np.int32]:
+    """How many frames say in front, on, behind. -> [3, M]; votes of some frames and of others add up."""
+    votes = np.zeros(field.voxels.shape, np.int32)
+    for batch in batches:
         assert isinstance(batch, Frames)
         for i in range(len(batch)):
-            look(batch, i, grouped, blocks, placement, max_depth_m, (front, on, behind))
-    keep = np.empty(len(voxels), bool)
-    keep[blocks.order] = (front <= on + behind) & (behind <= on + front)
+            look(batch, i, field, placement, max_depth_m, votes)
+    return votes
+
+
+def stay(votes: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Votes [3, M] of all frames -> [M] bool."""
+    front, on, behind = votes
+    keep: NDArray[np.bool_] = (front <= on + behind) & (behind <= on + front)
     return keep
 
 
 def look(
     batch: Frames,
     i: int,
-    grouped: NDArray[np.int32],
-    blocks: Blocks,
+    field: Field,
     placement: Placement,
     max_depth_m: float | None,
-    votes: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]],
+    votes: NDArray[np.int32],
 ) -> None:
-    """Add one frame's votes on voxels [3, M] that lie in the order of their blocks."""
+    """Add one frame's votes [3, M] on a field."""
+    blocks = field.blocks
     camera = camera_of(batch.camera_to_world[i], placement)
     fx, fy, cx, cy = batch.intrinsics
     height, width = batch.depth[i].shape
@@ -85,7 +112,7 @@ def look(
     to_centre = (0.5 - camera.rest).astype(np.float32)
     for run, place in runs.slices(np.diff(blocks.first)[seen], SLICE):
         at = blocks.first[seen][run] + place
-        local = [(grouped[a].take(at) - own[a]).astype(np.float32) + to_centre[a] for a in range(3)]
+        local = [(field.voxels[a].take(at) - own[a]).astype(np.float32) + to_centre[a] for a in range(3)]
         px, py, pz = (local[0] * back[0, c] + local[1] * back[1, c] + local[2] * back[2, c] for c in range(3))
         ahead = 1 / np.maximum(pz, np.float32(1e-6))
         column = np.rint((px * ahead * np.float32(fx) + np.float32(cx)).clip(-2, width + 1)).astype(np.int32)

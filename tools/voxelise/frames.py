@@ -45,6 +45,13 @@ NEAR_M = 0.25  # closer counts no more than this
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a bake says to every frame."""
+
+    max_depth_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Camera:
     """Camera axes (source units) -> voxels: p -> turn @ p + own, of which own is split to keep float32 exact.
 

@@ -1,17 +1,22 @@
 """Gaussians to voxels: every voxel that an ellipsoid covers, with opacity accumulated per voxel.
 
-What a voxel receives from one Gaussian is the largest opacity that it can see of it. With d the vector from
-the mean to the voxel's centre, e_j and sigma_j the ellipsoid's axes, s the voxel's size:
+What a voxel receives from one Gaussian is the largest opacity that it can see of it across its thinnest axis,
+and a smoothed one along the other two. With d the vector from the mean to the voxel's centre, e_j and sigma_j
+the ellipsoid's axes, s the voxel's size:
 
-    q = sum_j (max(0, |e_j . d| - s/2) / sigma_j)^2        q = 0 in the voxel that holds the mean
+    q = (max(0, |e_j . d| - s/2) / sigma_j)^2              j the thinnest axis (the first of equal ones)
+      + sum (e_j . d)^2 / (sigma_j^2 + (1.1 s)^2)          over the other two; q = 0 in the mean's own voxel
     a = opacity * exp(-q / 2)                              ignored below 1/32
 
-so a disc thinner than a voxel covers the voxels that it crosses, and a speck covers its own.
+so a disc thinner than a voxel covers the voxels that it crosses, and a speck covers its own. The low-pass
+mixes neighbours' colours as a pixel of the splats does; without it one voxel shows few Gaussians. Along the
+thinnest axis as well, pictures came nearer still, but sheets of thin discs became three voxels thick.
 
-Why s/2 on every axis (the voxel as its inscribed ball), and not the cube's true half width along e_j, which
-is s/2 * |e_j|_1: planes in 10 directions of overlapping thin discs (sigma 1 x 1 x 0.01 voxels, opacity 0.9)
-and of thicker ones (0.5 x 0.5 x 0.1, opacity 0.5) gave, as voxels per s^2 of surface: mean (axis-aligned,
-45 degrees); and of the 20 planes this many had a 6-connected, a 26-connected hole:
+Why s/2 (the voxel as its inscribed ball), and not the cube's true half width along e_j, s/2 * |e_j|_1,
+measured before the low-pass with the same rule on every axis: planes in 10 directions of overlapping thin
+discs (sigma 1 x 1 x 0.01 voxels, opacity 0.9) and of thicker ones (0.5 x 0.5 x 0.1, opacity 0.5) gave, as
+voxels per s^2 of surface: mean (axis-aligned, 45 degrees); and of the 20 planes this many had a 6-connected,
+a 26-connected hole:
 
     half width          thin discs            thick discs           6-holes   26-holes
     s/2 |e|_1           1.50 (1.01, 1.40)     1.93 (2.00, 2.11)     0         0
@@ -22,6 +27,10 @@ A ray steps through one face at a time, so its voxels are 6-connected and only 6
 below the thickness of a naive digital plane, s/2 * |e|_inf (Reveilles 1991: the least without 6-holes), and
 cost a quarter fewer voxels than the full width. (One plane per direction and offset: the count at 45 degrees
 depends on whether the lattice offers it one layer or two.)
+
+What it weighs in the voxel's colour is sqrt(tau), and colours are mixed in sRGB: a pixel of the splats mixes
+what lies along its ray in sRGB, as they were trained, and a voxel can only mix what lies inside it. The root
+lets the many faint tails speak that a ray would have passed. docs/fidelity.md has the measurements.
 
 Accumulated as optical depth tau = -ln(1 - min(a, 0.999)) in 1/1024, from a table: sums are exact in
 any order; per cell, floats meet only additions, products and comparisons, which every machine rounds alike.
@@ -35,7 +44,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...atlas.lod import LINEAR_OF_SRGB
 from ..sources.source import Gaussians
 from . import runs, sums
 from .placement import Placement, check_addressable, to_voxels, turn
@@ -51,6 +59,7 @@ MIN_ALPHA = 1 / 32
 MAX_ALPHA = 0.999
 Q_LIMIT = 2 * math.log(1 / MIN_ALPHA)  # a = exp(-(q + q_opaque) / 2) reaches MIN_ALPHA here
 Q_STEPS = 1024  # table entries per unit of q
+LOW_PASS = 1.1  # voxels, along the two wider axes
 MIN_SIGMA = 1 / 1024  # voxels; thinner is the same to a voxel, and 1 / sigma stays finite
 ROWS = 1 << 15  # rows of voxels worked on together: about 1 MiB of float32 temporaries
 CELLS = 1 << 17  # cells worked on together, unless one row is longer
@@ -58,6 +67,7 @@ PENDING = 1 << 21  # words held before they are summed: 16 MiB
 
 _ALPHA = np.minimum(np.exp(-(np.arange(int(Q_LIMIT * Q_STEPS) + 2) + 0.5) / (2 * Q_STEPS)), MAX_ALPHA)
 TAU_OF_Q = np.rint(-np.log1p(-_ALPHA) * TAU_ONE).astype(np.uint16)
+WEIGHT_OF_TAU = np.rint(np.sqrt(np.arange(1 << TAU_BITS))).astype(np.int64)  # in a colour
 _TABLE_END = TAU_ONE * 7  # 1 - exp(-7) rounds to 255 / 255
 _COVERAGE = np.rint(-255 * np.expm1(-np.arange(_TABLE_END + 1) / TAU_ONE)).clip(1, 255).astype(np.uint8)
 
@@ -78,14 +88,14 @@ class Shapes:
     (j, axis) (9), 1 / (2 sigma_j) (3), q_opaque (1)
     own [3, K] int64: the voxel of the mean
     first, last [3, K] int32: the box of cells to look at, relative to own, inclusive
-    light [3, K] int64: its colour in linear light
+    rgb [3, K] int64: its colour, sRGB bytes
     """
 
     table: F32
     own: I64
     first: I32
     last: I32
-    light: I64
+    rgb: I64
 
     def __len__(self) -> int:
         return int(self.own.shape[1])
@@ -120,7 +130,9 @@ def reach_voxels(scales: F32, opacities: F32, placement: Placement) -> NDArray[n
     """Half widths [N, 3] along the principal axes of what is covered, in voxels."""
     sigma = np.maximum(scales.astype(np.float64) * (placement.scale / placement.voxel_size_m), MIN_SIGMA)
     radius = np.sqrt(np.maximum(Q_LIMIT + 2 * np.log(np.maximum(opacities, MIN_ALPHA)), 0))
-    reach: NDArray[np.float64] = 0.5 + sigma * radius[:, None]
+    flat = np.arange(3) == sigma.argmin(1)[:, None]
+    wide = np.hypot(sigma, LOW_PASS) * radius[:, None]
+    reach: NDArray[np.float64] = np.where(flat, 0.5 + sigma * radius[:, None], wide)
     return reach
 
 
@@ -145,17 +157,20 @@ def shapes(batch: Gaussians, placement: Placement, keep: NDArray[np.bool_]) -> t
     e = turn(axes_of(batch.rotations[keep]), placement)
     scale = np.float32(placement.scale / placement.voxel_size_m)
     sigma = np.maximum(batch.scales[keep] * scale, np.float32(MIN_SIGMA))
+    flat = np.arange(3) == sigma.argmin(1)[:, None]  # the axis along which it is thinnest, one of each
+    sigma = np.where(flat, sigma, np.sqrt(sigma * sigma + np.float32(LOW_PASS**2)))
+    slack = flat * np.float32(0.5)
     q_opaque = (-2 * np.log(np.minimum(batch.opacities[keep].astype(np.float64), 1))).astype(np.float32)
     radius = np.sqrt(np.maximum(np.float32(Q_LIMIT) - q_opaque, 0))
 
     # The cells to look at: the box around (inscribed cube along e_j) + (ellipsoid of that radius), exactly.
     wide = [sum((e[:, j, axis] * sigma[:, j]) ** 2 for j in range(3)) for axis in range(3)]
-    cube = np.abs(e).sum(1) * np.float32(0.5)
+    cube = (np.abs(e) * slack[:, :, None]).sum(1)
     half = cube + radius[:, None] * np.sqrt(np.stack(wide, axis=-1))
     inside = ((mean + half >= lowest) & (mean - half < highest)).all(1)
     order = np.flatnonzero(inside)[_block_order(mean[inside])]
     mean, half, e = mean[order], half[order], e[order]
-    sigma, q_opaque, rgb = sigma[order], q_opaque[order], batch.rgb[keep][order]
+    sigma, slack, q_opaque, rgb = sigma[order], slack[order], q_opaque[order], batch.rgb[keep][order]
 
     own = np.floor(mean).astype(np.int64)
     centre = (own + 0.5 - mean).astype(np.float32)
@@ -164,9 +179,8 @@ def shapes(batch: Gaussians, placement: Placement, keep: NDArray[np.bool_]) -> t
 
     g = e / sigma[:, :, None]
     at_own = g[:, :, 0] * centre[:, :1] + g[:, :, 1] * centre[:, 1:2] + g[:, :, 2] * centre[:, 2:]
-    table = np.concatenate([at_own, g.reshape(-1, 9), np.float32(0.5) / sigma, q_opaque[:, None]], axis=1)
-    light = LINEAR_OF_SRGB[rgb].astype(np.int64)
-    columns = (np.ascontiguousarray(a.T) for a in (table, own, first, last, light))
+    table = np.concatenate([at_own, g.reshape(-1, 9), slack / sigma, q_opaque[:, None]], axis=1)
+    columns = (np.ascontiguousarray(a.T) for a in (table, own, first, last, rgb.astype(np.int64)))
     return Shapes(*columns), int((~inside).sum())
 
 
@@ -269,7 +283,7 @@ def _bounded(columns: F32, word: I64, x0: I32, n: I32, own_cell: I64, shift: int
 
 
 def sum_words(parts: list[I64], shape: Shapes, words: Words) -> Sums:
-    """Add up pairs per voxel: weight = optical depth in 1/1024, colour weighted by it."""
+    """Add up pairs per voxel: weight = optical depth in 1/1024, n = weight of the colour, in sRGB."""
     word = np.concatenate(parts)
     if not word.size:
         return sums.empty()
@@ -278,10 +292,11 @@ def sum_words(parts: list[I64], shape: Shapes, words: Words) -> Sums:
     starts = np.flatnonzero(np.diff(key, prepend=-1))
     weight = word & ((1 << TAU_BITS) - 1)
     ids = (word >> TAU_BITS) & ((1 << words.n_id_bits) - 1)
-    colour = [np.add.reduceat(light.take(ids) * weight, starts) for light in shape.light]
+    of_colour = WEIGHT_OF_TAU.take(weight)
+    colour = [np.add.reduceat(channel.take(ids) * of_colour, starts) for channel in shape.rgb]
     return Sums(
         sums.voxels_of(key[starts], words.lowest, words.size),
-        np.diff(starts, append=key.size),
+        np.add.reduceat(of_colour, starts),
         np.add.reduceat(weight, starts),
         np.stack(colour, axis=-1),
     )
@@ -314,7 +329,7 @@ def _halves(shape: Shapes) -> tuple[Shapes, Shapes]:
     axis = int(np.ptp(shape.own, axis=1).argmax())
     order = np.argsort(shape.own[axis], kind="stable")
     parts = (order[: len(order) // 2], order[len(order) // 2 :])
-    names = ("table", "own", "first", "last", "light")
+    names = ("table", "own", "first", "last", "rgb")
     lower, upper = (Shapes(*(getattr(shape, name)[:, part] for name in names)) for part in parts)
     return lower, upper
 
@@ -326,3 +341,10 @@ def resolve(summed: Sums, threshold: float) -> tuple[NDArray[np.bool_], NDArray[
     """
     solid = summed.weight >= int(np.ceil(-np.log1p(-threshold) * TAU_ONE - 1e-9))
     return solid, _COVERAGE[np.minimum(summed.weight, _TABLE_END)]
+
+
+def mean_srgb(summed: Sums) -> NDArray[np.uint8]:
+    """Weighted mean colours of sums of Gaussians. -> [M, 3] uint8 sRGB, rounded half up."""
+    n = np.maximum(summed.n, 1)[:, None]
+    colour: NDArray[np.uint8] = ((2 * summed.colour + n) // (2 * n)).astype(np.uint8)
+    return colour

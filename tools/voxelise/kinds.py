@@ -1,10 +1,9 @@
 """What a bake does with each kind of batch: one row per kind, so that a new one is a module and a line here.
 
-    survey(batches, source, placement, options)   one look before the work -> what its voxelise wants
+survey(batches, source, placement, options)   one look before the work -> what its voxelise wants
 voxelise(batch, placement, limits)            -> (sums to be merged, items left out by reason)
 resolve(sums, options)                        -> (solid [M] bool, coverage [M] uint8 >= 1)
-carve(source, voxels, placement, options)     -> [M] bool: which of the solid voxels [M, 3] stay; each is
-                                              judged by itself, so ask by region or for all at once
+colour(sums)                                  -> the colours [M, 3] uint8 sRGB
 """
 
 from collections.abc import Callable, Iterable
@@ -16,9 +15,9 @@ from numpy.typing import NDArray
 
 from ..bake_options import BakeOptions
 from ..sources.source import Frames, Gaussians, Heights, Points, Source, Triangles, Voxels
-from . import carve, frames, gaussians, heights, points, survey, triangles, voxels
+from . import frames, gaussians, heights, points, survey, triangles, voxels
 from .placement import Placement
-from .sums import Sums
+from .sums import Sums, mean_srgb
 
 Batches = Callable[[], Iterable[Any]]  # the source's batches, as often as wanted
 Dropped = dict[str, int]
@@ -33,9 +32,12 @@ class Kind:
     voxelise: Callable[[Any, Placement, Any], tuple[Iterable[Sums], Dropped]]
     resolve: Callable[[Sums, BakeOptions], Solid]
     looks_first: bool = False  # its survey reads the batches
+    limits: Callable[..., Any] | None = None  # the dataclass of plain numbers that its survey returns
+    colour: Callable[[Sums], NDArray[np.uint8]] = mean_srgb
     observes: bool = False  # voxelise gives one Sums per item, in order: item n is the n-th observation
-    carve: Callable[[Source, NDArray[np.integer], Placement, BakeOptions], NDArray[np.bool_]] | None = None
+    carves: bool = False  # its items look once more at what became solid: see carve.py
     held: bool = True  # small sources are read once and held; not frames, which are large
+    span: int = 1 << 19  # items that one unit of work reads, of a source that can be read from anywhere
 
 
 def _no_survey(batches: Batches, source: Source, placement: Placement, options: BakeOptions) -> None:
@@ -45,7 +47,7 @@ def _no_survey(batches: Batches, source: Source, placement: Placement, options: 
 def _survey_gaussians(
     batches: Batches, source: Source, placement: Placement, options: BakeOptions
 ) -> gaussians.Limits:
-    return survey.limits_of(batches(), placement, options.min_opacity, options.max_scale_m)
+    return survey.limits_of(batches, placement, options.min_opacity, options.max_scale_m)
 
 
 def _voxelise_gaussians(
@@ -93,14 +95,14 @@ def _voxelise_triangles(
 
 def _survey_frames(
     batches: Batches, source: Source, placement: Placement, options: BakeOptions
-) -> float | None:
-    return options.max_depth_m
+) -> frames.Limits:
+    return frames.Limits(options.max_depth_m)
 
 
 def _voxelise_frames(
-    batch: Frames, placement: Placement, max_depth_m: float | None
+    batch: Frames, placement: Placement, limits: frames.Limits
 ) -> tuple[Iterable[Sums], Dropped]:
-    return frames.voxelise(batch, placement, max_depth_m), {}
+    return frames.voxelise(batch, placement, limits.max_depth_m), {}
 
 
 KINDS: dict[str, Kind] = {
@@ -109,6 +111,8 @@ KINDS: dict[str, Kind] = {
         _voxelise_gaussians,
         lambda summed, options: gaussians.resolve(summed, options.threshold),
         looks_first=True,
+        limits=gaussians.Limits,
+        colour=gaussians.mean_srgb,
     ),
     "points": Kind(_no_survey, _voxelise_points, lambda summed, options: points.resolve(summed)),
     "voxels": Kind(_survey_voxels, _voxelise_voxels, lambda summed, options: voxels.resolve(summed)),
@@ -123,10 +127,10 @@ KINDS: dict[str, Kind] = {
         _survey_frames,
         _voxelise_frames,
         lambda summed, options: frames.resolve(summed),
-        carve=lambda source, found, placement, options: carve.carve(
-            source, found, placement, options.max_depth_m
-        ),
+        limits=frames.Limits,
         observes=True,
+        carves=True,
         held=False,
+        span=16,
     ),
 }

@@ -1,5 +1,6 @@
 """Where a source lies in the world: scale, up axis, offset, crop."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +23,21 @@ Box = tuple[NDArray[np.int64], NDArray[np.int64]]  # lowest voxel, highest voxel
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Source units -> world metres: `rotation @ p * scale + offset_m`; then voxels of voxel_size_m."""
+    """Source units -> world metres: `rotation @ p * scale + offset_m`; then voxels of voxel_size_m.
+
+    rotation: rows of a matrix, right-handed and of length 1: a signed permutation, or any rotation.
+    """
 
     voxel_size_m: float
     scale: float = 1.0  # metres per source unit
-    rotation: tuple[tuple[int, int, int], ...] = ROTATION_OF_UP["z"]  # a signed permutation
+    rotation: tuple[tuple[float, float, float], ...] = ROTATION_OF_UP["z"]
     offset_m: Metres = (0.0, 0.0, 0.0)
     bounds_m: tuple[Metres, Metres] | None = None  # crop: lowest corner, highest corner exclusive
+
+    @property
+    def swaps_axes(self) -> bool:
+        """Whether the rotation only swaps and negates axes: cubes stay cubes, and nothing is rounded."""
+        return all(sorted(map(abs, row)) == [0, 0, 1] for row in self.rotation)
 
     def crop(self) -> Box:
         """Voxels that may be written: those whose centre lies in bounds_m, else the addressable world.
@@ -44,12 +53,47 @@ class Placement:
 
 
 def turn(vectors: NDArray[Any], placement: Placement) -> NDArray[Any]:
-    """Rotate [..., 3] vectors from source axes to world axes; exact, because it only swaps and negates."""
+    """Rotate [..., 3] vectors from source axes to world axes; exact where it only swaps and negates.
+
+    Otherwise three products, added in the order of the axes: the same on every machine, which a BLAS is not.
+    """
     out = np.empty_like(vectors)
     for axis, row in enumerate(placement.rotation):
-        source_axis = next(i for i, sign in enumerate(row) if sign)
-        np.multiply(vectors[..., source_axis], row[source_axis], out=out[..., axis])
+        if placement.swaps_axes:
+            source_axis = next(i for i, sign in enumerate(row) if sign)
+            np.multiply(vectors[..., source_axis], int(row[source_axis]), out=out[..., axis])
+        else:
+            x, y, z = (vectors[..., i] * row[i] for i in range(3))
+            out[..., axis] = x + y + z
     return out
+
+
+def rotation_of(up: str, degrees: Metres) -> tuple[tuple[float, float, float], ...]:
+    """The up axis turned to z, then turns about the world's x, y and z axes, in this order."""
+    matrix: list[list[float]] = [list(row) for row in ROTATION_OF_UP[up]]
+    for axis, angle in enumerate(degrees):
+        quarter, rest = divmod(angle % 360, 90)
+        # A quarter turn is exact, so that voxels stay voxels.
+        c, s = (
+            ((1, 0, -1, 0)[int(quarter)], (0, 1, 0, -1)[int(quarter)])
+            if not rest
+            else (math.cos(math.radians(angle)), math.sin(math.radians(angle)))
+        )
+        i, j = (axis + 1) % 3, (axis + 2) % 3
+        matrix[i], matrix[j] = (
+            [c * a - s * b for a, b in zip(matrix[i], matrix[j], strict=True)],
+            [s * a + c * b for a, b in zip(matrix[i], matrix[j], strict=True)],
+        )
+    x, y, z = matrix
+    return (x[0], x[1], x[2]), (y[0], y[1], y[2]), (z[0], z[1], z[2])
+
+
+def to_source(voxels: NDArray[np.float64], placement: Placement) -> NDArray[np.float64]:
+    """Inverse of `to_voxels`: world positions in voxels [N, 3] -> source units [N, 3] float64."""
+    world = (voxels * placement.voxel_size_m - np.asarray(placement.offset_m)) / placement.scale
+    columns = zip(*placement.rotation, strict=True)
+    parts = [world[:, 0] * c[0] + world[:, 1] * c[1] + world[:, 2] * c[2] for c in columns]
+    return np.stack(parts, axis=-1)
 
 
 def to_voxels(positions: NDArray[np.floating], placement: Placement) -> NDArray[np.float64]:

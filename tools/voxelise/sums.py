@@ -18,7 +18,8 @@ class Sums:
     """What M voxels received, each voxel once.
 
     voxels [M, 3] int32 world voxels; n [M] int64 contributions; weight [M] int64 their weights, added up;
-    colour [M, 3] int64 weight times linear light (`lod.LINEAR_OF_SRGB`), added up.
+    colour [M, 3] int64 weight times linear light (`lod.LINEAR_OF_SRGB`), added up. What else n and colour
+    are for Gaussians, whose weight is not that of their colour, `gaussians.sum_words` says.
     """
 
     voxels: NDArray[np.int32]
