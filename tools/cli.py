@@ -22,6 +22,7 @@ COMMANDS = (
     "export",
     "profile",
     "stress",
+    "experiment",
     "doctor",
     "demo",
 )

@@ -1,0 +1,1 @@
+"""Experiments with the memories of a generator: procedural truth, controlled errors, figures."""
