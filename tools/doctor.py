@@ -28,6 +28,7 @@ CORE = {
     "lz4": "lz4.frame",
     "psutil": "psutil",
     "google-crc32c": "google_crc32c",
+    "websockets": "websockets",
     "xxhash": "xxhash",
     "rich": "rich",
     "pillow": "PIL.Image",

@@ -40,13 +40,14 @@ def entered(root, dense, view):
         return True
 
     origins, directions = (v.reshape(-1, 3) for v in cameras.rays(view))
-    forward = cameras.sent(view.forward)
+    axes = np.array([cameras.sent(v) for v in (view.forward, view.right, view.up)])
+    axes /= np.linalg.norm(axes, axis=1, keepdims=True)
+    kind = PROJECTIONS[view.projection]
     for origin, direction in zip(origins, directions, strict=True):
-        planar = PROJECTIONS[view.projection] != "equirect"
-        cone = view.cone * (
-            direction @ forward if planar else 1.0
-        )  # as camera.glsl: a pixel's width at a depth
-        reference.march_levels(dense, origin, direction, cone, resident=note)
+        # As camera.glsl: a pixel's width at a depth, which is along the axis of its face on a cube.
+        along = np.abs(axes @ direction)
+        depth = {"equirect": 1.0, "cube": along.max()}.get(kind, along[0])
+        reference.march_levels(dense, origin, direction, view.cone * depth, resident=note)
     level, *at = np.array(sorted(chunks), np.int64).reshape(-1, 4).T
     at = np.stack(at, axis=-1)
     return chunk_id(level, at + (root.corner_voxel >> (level[:, None] + 4)))
@@ -63,7 +64,8 @@ def test_no_chunk_is_lost_that_a_ray_goes_down_into(projection, seed, quality):
         x, y = rng.uniform(-1.5, 1.5, 2)
         yaw = np.degrees(np.arctan2(-y, -x)) + rng.uniform(-30, 30)
         pose = Pose(x, y, rng.uniform(-0.3, 0.6), yaw, rng.uniform(-40, 10))
-        view = look(pose, SIZE, 70.0, VOXEL_M, root.corner_voxel, quality, projection)
+        size = (6 * SIZE[1], SIZE[1]) if projection == "cube" else SIZE
+        view = look(pose, size, 70.0, VOXEL_M, root.corner_voxel, quality, projection)
         ids = entered(root, dense, view)
         kept, pixels = wanted(ids, sight_of(view))
         assert set(kept.tolist()) == set(ids.tolist())

@@ -180,7 +180,7 @@ def test_neuroglancer_shows_it(tmp_path):
             layer["source"]["url"] = layer["source"]["url"].replace("http://localhost:8000", f"{url}/data")
             viewer.set_state(state)
             with browser.opened(viewer.get_viewer_url(), tmp_path / "profile") as page:
-                shown = wait_for(page, lambda picture: min(map(coloured, panes(picture))) > 0.004)
+                shown = wait_for(page, lambda picture: min(map(coloured, panes(picture))) > 0.003)
                 layer["visible"] = False
                 viewer.set_state(state)
                 hidden = wait_for(page, lambda picture: max(map(coloured, panes(picture))) < 0.001)
