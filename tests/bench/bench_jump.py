@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from voxtide.app.camera import look
 from voxtide.app.sight import sight_of
-from voxtide.atlas import layout
+from voxtide.atlas import layout, streams
 from voxtide.atlas.page_table import root_grid
 from voxtide.streamer import codec
 from voxtide.streamer.descent import children, octants, present, wanted
@@ -32,7 +32,7 @@ from voxtide.tools.measure.opening import open_measured
 from voxtide.tools.measure.places import jumps, outline
 
 N_CHUNKS, N_JUMPS, N_THREADS, N_SLOTS = 500, 60, 2, 4000
-READING = READ, CRC, DECODE, CHECK = "read (open, pread, close)", "crc32c", "decode", "check mask, length"
+READING = READ, CRC, UNZSTD, STREAMS = "read (open, pread, close)", "crc32c", "zstd", "streams to chunks"
 SIZE, FOV_DEG = (320, 180), 60.0
 
 
@@ -136,9 +136,9 @@ def life(world, cuts):
 
         return run
 
-    real = codec._wrong_crcs, codec._decompress, codec.wrong_masks, world.store.get_ranges
-    codec._wrong_crcs, codec._decompress = timed(CRC, real[0]), timed(DECODE, real[1])
-    codec.wrong_masks = timed(CHECK, real[2])
+    real = codec._wrong_crcs, codec._unzstd, streams.decode, world.store.get_ranges
+    codec._wrong_crcs, codec._unzstd = timed(CRC, real[0]), timed(UNZSTD, real[1])
+    streams.decode = timed(STREAMS, real[2])
     world.store.get_ranges = timed(READ, real[3])
     residency, frame = with_pinned(world), 0
     for ids in cuts:
@@ -152,7 +152,7 @@ def life(world, cuts):
         spent["find, sort, merge spans"] = spent.pop("all of read_many") - inside
         for name, s in spent.items():
             taken.setdefault(name, []).append(s / ids.size * 1e6)
-    codec._wrong_crcs, codec._decompress, codec.wrong_masks, world.store.get_ranges = real
+    codec._wrong_crcs, codec._unzstd, streams.decode, world.store.get_ranges = real
     return {name: round(float(np.median(us)), 2) for name, us in taken.items()}
 
 
