@@ -1,11 +1,11 @@
 """Fuzz every parser, each in a process of its own: `run.py [--seconds 60] [--jobs 2] [NAME ...]`.
 
-The input on which a parser failed stays in tests/out/fuzz/NAME. `--seed` repeats a run; without it, every
-day has its own, so that CI sees new damage each day and a failure of today can be repeated today.
+The input on which a parser failed stays in tests/out/fuzz/NAME. Without `--seed` each run sees the same damage
+in the same order, as far as its time goes, so that what CI finds can be repeated; another number looks
+elsewhere.
 """
 
 import argparse
-import datetime
 import json
 import os
 import shutil
@@ -69,7 +69,7 @@ def main() -> int:
     )
     arguments.add_argument("--seconds", type=float, default=60.0, help="per parser (60)")
     arguments.add_argument("--jobs", type=int, default=2, help="processes at a time (2)")
-    arguments.add_argument("--seed", type=int, default=datetime.date.today().toordinal())
+    arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("parsers", nargs="*", metavar="NAME", help=", ".join(PARSERS))
     args = arguments.parse_args()
     if unknown := set(args.parsers) - set(PARSERS):
