@@ -52,7 +52,7 @@ def bake_all(out: Path) -> dict[str, Path]:
             report = bake(source, world, replace(scene.options, overwrite=True), show)
         print(
             f"{world}: {source.n_items:,} {source.kind} -> {report.voxels:,} voxels, "
-            f"{report.bytes / 1e6:.1f} MB, {report.seconds:.1f} s"
+            f"{report.bytes / 1e6:.2f} MB, {report.seconds:.1f} s"
         )
     return worlds
 

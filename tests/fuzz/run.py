@@ -1,7 +1,7 @@
 """Fuzz every parser, each in a process of its own: `run.py [--seconds 60] [--jobs 2] [NAME ...]`.
 
-The input on which a parser failed stays in tests/out/fuzz/NAME. Without `--seed` each run sees the same damage
-in the same order, as far as its time goes, so that what CI finds can be repeated; another number looks
+The input on which a parser failed stays in tests/out/fuzz/NAME. Without `--seed` each run sees the same
+damage in the same order, as far as its time goes, so that what CI finds can be repeated; another number looks
 elsewhere.
 """
 
