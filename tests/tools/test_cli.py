@@ -207,7 +207,10 @@ def test_no_display_is_told(depot):
 @pytest.mark.slow
 def test_interrupting_a_bake_leaves_no_world(tmp_path):
     bake = start("bake", ASSETS / "biker.compressed.ply", tmp_path / "b.vxt", "--voxel-size", "0.004")
-    time.sleep(2.5)
+    until = time.monotonic() + 60
+    while not (tmp_path / "b.vxt").exists() and bake.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    time.sleep(0.5)
     bake.send_signal(signal.SIGINT)
     _, err = bake.communicate(timeout=60)
     assert bake.returncode in (0, 130), "it may have been quick"
