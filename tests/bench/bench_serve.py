@@ -4,7 +4,7 @@ A page circles around what it sees: D and an arrow key are held. Latency is from
 the picture that shows it is there. With llvmpipe the server and the browser share the same cores. Sharp draws
 every picture in full; Auto lowers the resolution while moving. Goal: 5 frames a second on 2 cores.
 
-    python tests/bench/bench_serve.py WORLD [--seconds 10] [--shot OUT.png]
+    python tests/bench/bench_serve.py [WORLD] [--seconds 10] [--shot OUT.png]
 """
 
 import argparse
@@ -23,10 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import browser
 from voxtide.streamer.world import open_world
+from voxtide.tools.bake import BakeOptions, bake
 from voxtide.tools.serve.running import ServeOptions, start
 from voxtide.tools.shot import framed_pose
+from voxtide.tools.sources import open_source
 
 SIZE = 640, 360
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
 KEYS = "KeyD", "ArrowLeft"
 # Every frame and every latency, noted in the page as they come.
 WATCH = """
@@ -68,31 +71,36 @@ def fly(page, quality, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("world", type=Path)
+    parser.add_argument("world", type=Path, nargs="?", help="default: the shipped depot")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--shot", type=Path)
     args = parser.parse_args()
-    source = open_world(args.world)
-    home = framed_pose(source, SIZE, 60.0)
+    if browser.program() is None:
+        raise SystemExit("needs Chromium")
+    with tempfile.TemporaryDirectory() as folder:
+        world = args.world or Path(folder) / "depot.vxt"
+        if args.world is None:
+            bake(open_source(ASSETS / "depot.vox"), world, BakeOptions(voxel_size_m=0.1))
+        print(json.dumps({"flights": flights(world, Path(folder) / "profile", args.seconds, args.shot)}))
+
+
+def flights(world, profile, seconds, shot):
+    """-> facts of a flight at each quality"""
+    source = open_world(world)
+    options = ServeOptions(port=0, size=SIZE)
     with (
-        tempfile.TemporaryDirectory() as folder,
-        start(source, args.world.name, home, ServeOptions(port=0, size=SIZE)) as serving,
-        browser.opened(serving.url, folder, SIZE) as page,
+        start(source, world.name, framed_pose(source, SIZE, 60.0), options) as serving,
+        browser.opened(serving.url, profile, SIZE) as page,
     ):
         width, height = SIZE
-        page.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        page.call("Emulation.setDeviceMetricsOverride", **metrics)
         time.sleep(3)
         page.evaluate(WATCH)
-        for quality in ("sharp", "auto"):
-            print(json.dumps(fly(page, quality, args.seconds)), flush=True)
-        if args.shot:
-            Image.fromarray(page.screenshot()).save(args.shot)
+        told = [fly(page, quality, seconds) for quality in ("sharp", "auto")]
+        if shot:
+            Image.fromarray(page.screenshot()).save(shot)
+        return told
 
 
 if __name__ == "__main__":
