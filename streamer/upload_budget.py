@@ -21,7 +21,7 @@ class Budgets:
     n_slots: int  # VRAM
     ram_bytes: int
     upload_bytes_per_frame: int = 8 << 20
-    upload_chunks_per_frame: int = 1024  # about 1.5 ms of the main thread's books
+    upload_chunks_per_frame: int = 768  # about 1.2 ms of the main thread's books
     upload_ms_per_frame: float = 4.0  # of the main thread's CPU: books, packing, handing over to the driver
 
 
