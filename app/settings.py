@@ -126,10 +126,15 @@ def as_markdown() -> str:
 def _shown(said: Setting) -> str:
     if said.is_switch:
         return "on" if said.default else f"off (`{said.flag}` is on)"
-    return f"{said.default:g} {said.unit}".strip()
+    return f"{number(said.default)} {said.unit}".strip()
+
+
+def number(value: float) -> str:
+    """As a person writes it: 1,048,576 and 0.0005, never 1.04858e+06."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
 
 
 def _range(said: Setting) -> str:
     if said.range is None:
         return f"on or off (`--no-{said.flag[2:]}`)"
-    return f"{said.range[0]:g} to {said.range[1]:g}"
+    return f"{number(said.range[0])} to {number(said.range[1])}"

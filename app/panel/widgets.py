@@ -6,7 +6,7 @@ from typing import Any
 from imgui_bundle import imgui
 
 from ..session import Session
-from ..settings import TABLE, Setting
+from ..settings import TABLE, Setting, number
 from . import style
 
 LOG_FROM = 100.0  # a range that spans this factor gets a logarithmic slider
@@ -54,7 +54,9 @@ def setting(session: Session, said: Setting) -> None:
 
 def explain(said: Setting) -> str:
     """A setting's tooltip."""
-    default = ("on" if said.default else "off") if said.is_switch else f"{said.default:g} {said.unit}".strip()
+    default = (
+        ("on" if said.default else "off") if said.is_switch else f"{number(said.default)} {said.unit}".strip()
+    )
     return f"{said.sentence}\nDefault: {default}. On the command line: {said.flag}"
 
 
