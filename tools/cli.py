@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NoReturn
 
 from .errors import UserError
 
@@ -29,8 +30,15 @@ COMMANDS = (
 EXIT_OK, EXIT_USER, EXIT_DATA = 0, 2, 3
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse's, but a mistake is one line here, as everywhere."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USER, f"{self.prog}: {message}; `{self.prog} --help` tells more\n")
+
+
 def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(prog="voxtide", description=__doc__)
+    root = Parser(prog="voxtide", description=__doc__)
     root.add_argument("--version", action="version", version=f"voxtide {_version()}")
     commands = root.add_subparsers(required=True, metavar="command")
     for name in COMMANDS:
