@@ -24,6 +24,7 @@ COMMANDS = (
     "profile",
     "stress",
     "experiment",
+    "train",
     "doctor",
     "demo",
 )

@@ -1,0 +1,151 @@
+"""What the network is shown: the memory warped into the new views and filled, and where each pixel came from.
+
+One chunk of views at a time. What a view makes up is drawn into the later views of the chunk, so that they
+agree; `covered` tells what the memory itself gave.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import cloud as clouds
+from ..cloud import Cloud
+from ..inpaint import filled
+from ..memory.view import Frame, View, project, unproject
+from ..protocol import F32, F64, Mask, Rgb
+from ..warp import seen
+from .config import CELL, FRAMES_OF, SLOTS, Config
+
+FAR, FAR_QUANTILE = 1.5, 0.98  # as WarpFill has it
+REACH = 1.5  # one unit of the network's depth is a factor of exp(REACH)
+DEEPEST = 2.0  # of the network's depth; the sky is there
+SKY_FROM = 1.9
+SAME = 0.06  # of z: a point that a slot sees this near to its depth is the one that it shows
+
+
+@dataclass(slots=True, eq=False)
+class Warped:
+    """Views [T, H, W] of a chunk: filled everywhere. new: pixels that no earlier view of the chunk made up."""
+
+    rgb: Rgb
+    depth: F32
+    covered: Mask
+    new: Mask
+    normal: F32
+
+
+def warped(known: Cloud, w2c: F64, k: F64, ids: Sequence[int], size: tuple[int, int], far: float) -> Warped:
+    """The memory `known` in views w2c [T, 4, 4], k [T, 3, 3]; ids: the frames' numbers."""
+    parts: list[Cloud] = []
+    made: list[tuple[NDArray, ...]] = []
+    for at, number in enumerate(ids):
+        view = seen(known, w2c[at], k[at], size)
+        rgb, depth, normal, there = view.rgb, view.depth, view.normal, view.covered.copy()
+        if parts:
+            own = seen(clouds.joined(parts), w2c[at], k[at], size)
+            add = own.covered & ~there
+            rgb[add], depth[add], normal[add] = own.rgb[add], own.depth[add], own.normal[add]
+            there |= add
+        rgb, depth, normal = filled(rgb, depth, normal, there, k[at], far)
+        bytes_ = np.rint(rgb.clip(0, 255)).astype(np.uint8)
+        new = ~there & (depth > 0)
+        if new.any():
+            parts.append(clouds.cloud_of(bytes_, depth, new, w2c[at], k[at], int(number), normal))
+        made.append((bytes_, depth, view.covered, new, normal))
+    return Warped(*(np.stack(column) for column in zip(*made, strict=True)))
+
+
+def begun(rgb: Rgb, depth: F32, w2c: F64, k: F64) -> tuple[Cloud, float, F32]:
+    """Frame 0 -> its patches, how deep anything made up may lie, and its depth without gaps."""
+    firm = clouds.settled(depth)
+    there = firm > 0
+    q = np.where(there, 1 / np.where(there, firm, np.float32(1)), np.float32(0))
+    far = FAR * float(np.quantile(firm[there], FAR_QUANTILE))
+    _, whole, normal = filled(rgb.astype(np.float32), firm, clouds.normals(q, k), there, k, far)
+    return clouds.cloud_of(rgb, whole, np.ones(whole.shape, bool), w2c, k, 0, normal), far, whole
+
+
+def depth_in(z: NDArray[np.floating], reference: float) -> F32:
+    """Distances -> the network's depth, -DEEPEST..DEEPEST; 0 and infinity (nothing, the sky) are deepest."""
+    known = np.isfinite(z) & (z > 0)
+    out = np.log(np.where(known, z, 1) / reference) / REACH
+    return np.where(known, out.clip(-DEEPEST, DEEPEST), DEEPEST).astype(np.float32)
+
+
+def depth_out(depth: NDArray[np.floating], reference: float) -> F32:
+    """Inverse of `depth_in`; the sky comes out at one distance."""
+    deep = np.where(depth >= SKY_FROM, DEEPEST, depth.clip(-DEEPEST, DEEPEST))
+    return (reference * np.exp(REACH * deep)).astype(np.float32)
+
+
+def padded(image: NDArray, config: Config) -> NDArray:
+    """Frames [..., H, W(, C)] on the grid: edge rows repeated. The rows' axis is the third-last of colours."""
+    axis = image.ndim - (3 if image.shape[-1] == 3 and image.ndim > 3 else 2)
+    pad = [(0, 0)] * image.ndim
+    pad[axis] = config.above, config.grid_height - config.height - config.above
+    return np.pad(image, pad, mode="edge")
+
+
+def pictures(rgb: Rgb, depth: F32, reference: float, config: Config) -> F32:
+    """Frames [T, H, W, 3], [T, H, W] -> what the autoencoder takes, [T, 5, grid, W]: colours, depth, sky."""
+    deep = padded(depth_in(depth, reference), config)
+    colour = padded(rgb, config).astype(np.float32) / np.float32(127.5) - 1
+    sky = np.where(deep >= SKY_FROM, np.float32(1), np.float32(-1))
+    return np.concatenate([np.moveaxis(colour, -1, 1), deep[:, None], sky[:, None]], 1)
+
+
+def routes(
+    views: Sequence[View], depths: Sequence[F32 | None], slots: Sequence[Frame], last: View,
+    reference: float, config: Config, own: Sequence[int | None] | None = None,
+) -> F32:  # fmt: skip
+    """Where to look: per view and cell, its place in each slot's picture, and its ray.
+
+    -> [V, 4 SLOTS + 6, rows, columns]: for each slot x, y (-1..1), depth, 1 where the slot shows the point,
+    else -1, -1, 1, 0; then the ray's origin (over `reference`) and direction, in the axes of the view `last`.
+    A view that is slot own[i] itself has its own places there. Depth None: rays alone.
+    """
+    rows, columns = config.cells
+    y = np.arange(rows) * CELL + CELL / 2 - 0.5 - config.above
+    x = np.arange(columns) * CELL + CELL / 2 - 0.5
+    out = np.empty((len(views), 4 * SLOTS + 6, rows, columns), np.float32)
+    out[:, : 4 * SLOTS] = np.tile([-1, -1, 1, 0], SLOTS)[None, :, None, None]
+    pick_y, pick_x = np.rint(y).astype(int).clip(0, config.height - 1), np.rint(x).astype(int)
+    for i, view in enumerate(views):
+        ray = np.ones((rows, columns, 3))
+        ray[..., 0] = (x - view.k[0, 2]) / view.k[0, 0]
+        ray[..., 1] = ((y - view.k[1, 2]) / view.k[1, 1])[:, None]
+        world = ray @ view.w2c[:3, :3]
+        local = (world / np.linalg.norm(world, axis=-1, keepdims=True)) @ last.w2c[:3, :3].T
+        origin = (last.w2c[:3, :3] @ view.centre + last.w2c[:3, 3]) / reference
+        out[i, 4 * SLOTS :] = np.concatenate([np.broadcast_to(origin[:, None, None], (3, rows, columns)),
+                                              np.moveaxis(local, -1, 0)])  # fmt: skip
+        depth = depths[i]
+        if depth is None:
+            continue
+        z = depth[pick_y[:, None], pick_x]
+        points = (view.centre + world * z[..., None]).reshape(-1, 3)
+        for n, slot in enumerate(slots):
+            if own is not None and own[i] is not None and own[i] != n:
+                continue
+            u, v, there = project(points, slot.view)
+            height, width = slot.depth.shape
+            row, column = np.rint(v), np.rint(u)
+            inside = np.flatnonzero((there > 0) & (row >= 0) & (row < height) & (column >= 0) & (column < width))
+            found = slot.depth[row[inside].astype(int), column[inside].astype(int)]
+            same = inside[np.abs(found - there[inside]) <= SAME * there[inside]]
+            cells = np.unravel_index(same, (rows, columns))
+            out[(i, 4 * n, *cells)] = 2 * u[same] / (width - 1) - 1
+            out[(i, 4 * n + 1, *cells)] = 2 * v[same] / (height - 1) - 1
+            out[(i, 4 * n + 2, *cells)] = depth_in(there[same], reference) / DEEPEST
+            out[(i, 4 * n + 3, *cells)] = 1
+    return out
+
+
+def group_views(views: Sequence[View]) -> list[int]:
+    """Of each FRAMES_OF views the last: the one whose routes stand for all."""
+    return list(range(FRAMES_OF - 1, len(views), FRAMES_OF))
+
+
+__all__ = ["Warped", "begun", "depth_in", "depth_out", "pictures", "routes", "unproject", "warped"]
