@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--captions", type=Path, metavar="FILE", help="prompts by frame number, Lyra's .json")
     add("--backend", choices=backends.NAMES, help="default: the best that is installed; it says which")
     add("--size", type=arguments.size, metavar="WxH", help="of warpfill's frames (416x240)")
+    add("--weights", type=Path, metavar="FILE", help="of tinyloop: what `voxtide train tinyloop` made")
     add("--server", metavar="URL", help="join this Lyra 2 server instead of starting one")
     add("--dmd", action="store_true", help="Lyra 2 in 4 steps: 15 times as fast, weaker prompts")
     add("--offload", action="store_true", help="Lyra 2 with less GPU memory, slower")
@@ -80,6 +81,7 @@ def prepared(args: argparse.Namespace, steps: Steps, tell: Callable[[str], None]
         offload=args.offload,
         allow_downloads=args.allow_downloads,
         step_timeout_s=args.step_timeout,
+        weights=args.weights,
     )
     generator = backends.backend(args.backend, wishes, tell)
     if args.size and generator.info.size not in (None, args.size):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .problems import Code, GeneratorError
+from .problems import GeneratorError
 from .protocol import Generator
 from .warpfill import WarpFill
 
@@ -22,6 +22,7 @@ class Wishes:
     offload: bool = False
     allow_downloads: bool = False
     step_timeout_s: float | None = None  # None: as the backend usually takes, with room
+    weights: Path | None = None  # of tinyloop; None: those that come with the installation
 
 
 def backend(name: str | None, wishes: Wishes, tell: Callable[[str], None]) -> Generator:
@@ -64,7 +65,9 @@ def made(name: str, wishes: Wishes) -> Generator:
 
         return Lyra2Cli.configured(wishes)
     assert name == "tinyloop", name
-    raise GeneratorError(Code.NOT_INSTALLED, "TinyLoop is not part of this installation")
+    from .tinyloop.backend import SHIPPED, TinyLoopBackend
+
+    return TinyLoopBackend(wishes.weights or SHIPPED)
 
 
 def size_of(generator: Generator, wishes: Wishes) -> tuple[int, int]:

@@ -4,8 +4,9 @@ One chunk of views at a time. What a view makes up is drawn into the later views
 agree; `covered` tells what the memory itself gave.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from .. import cloud as clouds
 from ..cloud import Cloud
 from ..inpaint import filled
-from ..memory.view import Frame, View, project, unproject
+from ..memory import Memory, Retrieved
+from ..memory.view import Frame, View, project
 from ..protocol import F32, F64, Mask, Rgb
 from ..warp import seen
 from .config import CELL, FRAMES_OF, SLOTS, Config
@@ -33,16 +35,33 @@ class Warped:
     depth: F32
     covered: Mask
     new: Mask
-    normal: F32
 
 
-def warped(known: Cloud, w2c: F64, k: F64, ids: Sequence[int], size: tuple[int, int], far: float) -> Warped:
-    """The memory `known` in views w2c [T, 4, 4], k [T, 3, 3]; ids: the frames' numbers."""
+Seen = tuple[F32, F32, F32, Mask]  # colours 0..255, depth, normals in the camera's axes, where anything is
+
+
+def of_patches(known: Cloud, w2c: F64, k: F64, size: tuple[int, int]) -> Seen:
+    """What WarpFill's memory shows in one view."""
+    view = seen(known, w2c, k, size)
+    return view.rgb, view.depth, view.normal, view.covered
+
+
+def of_arm(memory: Memory, found: Retrieved, view: View) -> Seen:
+    """What one of the memories of `memory.ARMS` shows in one view."""
+    picture = memory.render(found, view)
+    q = np.where(picture.covered, 1 / np.where(picture.covered, picture.depth, 1), 0).astype(np.float32)
+    return picture.rgb, picture.depth, clouds.normals(q, view.k), picture.covered
+
+
+def warped(
+    show: Callable[[int], Seen], w2c: F64, k: F64, ids: Sequence[int], size: tuple[int, int], far: float
+) -> Warped:
+    """What a memory shows in views w2c [T, 4, 4], k [T, 3, 3], filled; ids: the frames' numbers."""
     parts: list[Cloud] = []
-    made: list[tuple[NDArray, ...]] = []
+    made: list[tuple[NDArray[Any], ...]] = []
     for at, number in enumerate(ids):
-        view = seen(known, w2c[at], k[at], size)
-        rgb, depth, normal, there = view.rgb, view.depth, view.normal, view.covered.copy()
+        rgb, depth, normal, covered = show(at)
+        there = covered.copy()
         if parts:
             own = seen(clouds.joined(parts), w2c[at], k[at], size)
             add = own.covered & ~there
@@ -53,7 +72,7 @@ def warped(known: Cloud, w2c: F64, k: F64, ids: Sequence[int], size: tuple[int, 
         new = ~there & (depth > 0)
         if new.any():
             parts.append(clouds.cloud_of(bytes_, depth, new, w2c[at], k[at], int(number), normal))
-        made.append((bytes_, depth, view.covered, new, normal))
+        made.append((bytes_, depth, covered, new))
     return Warped(*(np.stack(column) for column in zip(*made, strict=True)))
 
 
@@ -80,7 +99,7 @@ def depth_out(depth: NDArray[np.floating], reference: float) -> F32:
     return (reference * np.exp(REACH * deep)).astype(np.float32)
 
 
-def padded(image: NDArray, config: Config) -> NDArray:
+def padded(image: NDArray[Any], config: Config) -> NDArray[Any]:
     """Frames [..., H, W(, C)] on the grid: edge rows repeated. The rows' axis is the third-last of colours."""
     axis = image.ndim - (3 if image.shape[-1] == 3 and image.ndim > 3 else 2)
     pad = [(0, 0)] * image.ndim
@@ -146,6 +165,3 @@ def routes(
 def group_views(views: Sequence[View]) -> list[int]:
     """Of each FRAMES_OF views the last: the one whose routes stand for all."""
     return list(range(FRAMES_OF - 1, len(views), FRAMES_OF))
-
-
-__all__ = ["Warped", "begun", "depth_in", "depth_out", "pictures", "routes", "unproject", "warped"]

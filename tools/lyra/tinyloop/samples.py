@@ -6,6 +6,7 @@ sizes alone. Every second walk's memory has wrong depth, as a generator's own wo
 
 import os
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ..memory.view import Frame
 from ..protocol import F32, F64, Mask, Rgb
 from ..steps import npz_bytes
 from . import walks
-from .condition import DEEPEST, REACH, begun, warped
+from .condition import DEEPEST, REACH, Seen, begun, of_patches, warped
 from .config import GRAMMAR, SLOTS, Config
 from .grammar import GRAMMARS
 
@@ -67,7 +68,7 @@ def record(grammar: str, number: int, config: Config) -> Recorded:
         ids = range(first, first + config.chunk)
         found = memory.retrieve([way.view(ids[-1])], SLOTS - 1)
         chosen.append(([first - 1, *found.frames] + [-1] * SLOTS)[:SLOTS])
-        part = warped(known, way.w2c[ids], ks[ids], ids, config.size, far)
+        part = warped(_memory(known, way, ids, config), way.w2c[ids], ks[ids], ids, config.size, far)
         shown.append(part)
         for i in ids:
             if (i - first) % NEW_EVERY == NEW_EVERY - 1 or i == ids[-1]:
@@ -81,6 +82,10 @@ def record(grammar: str, number: int, config: Config) -> Recorded:
         np.concatenate([s.depth for s in shown]), np.concatenate([s.covered for s in shown]),
         np.array(chosen), reference, ground.world.theme,
     )  # fmt: skip
+
+
+def _memory(known: clouds.Cloud, way: walks.Walk, ids: range, config: Config) -> Callable[[int], Seen]:
+    return lambda at: of_patches(known, way.w2c[ids[at]], way.k, config.size)
 
 
 def _grain(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> F32:

@@ -122,7 +122,7 @@ def _step(
         for key_, p in learnt:
             mean = means.setdefault(key_, p.detach().clone())
             mean.lerp_(p.detach(), 1 - decay)
-    value = float(loss.detach())
+    value = loss.item()
     state.loss = value if not state.done else state.loss + 0.02 * (value - state.loss)
     state.done, state.total = state.done + 1, state.total + 1
 
