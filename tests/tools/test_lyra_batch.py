@@ -9,6 +9,7 @@ from voxtide.tools.lyra.backends import Wishes, backend
 from voxtide.tools.lyra.loop import generate
 from voxtide.tools.lyra.problems import FIXES, Code, GeneratorError, diagnose
 from voxtide.tools.lyra.steps import Steps
+from voxtide.tools.lyra.tinyloop import backend as tinyloop
 from voxtide.tools.lyra.trajectory import pinhole
 
 SIZE = 832, 480
@@ -147,12 +148,13 @@ def test_preflight_finds_what_is_missing(stub, monkeypatch):
 
 def test_the_default_is_the_best_that_preflight_finds(monkeypatch):
     monkeypatch.delenv("LYRA2_ROOT", raising=False)
+    monkeypatch.setattr(tinyloop, "installed", lambda: False)
     told = []
     assert backend(None, Wishes(), told.append).info.name == "warpfill"
     assert told == [
         "backend warpfill (lyra2-server: checkout-missing; lyra2-cli: checkout-missing; "
         "tinyloop: not-installed)"
     ]
-    with pytest.raises(GeneratorError, match="TinyLoop is not part of this installation") as caught:
+    with pytest.raises(GeneratorError, match="torch is not installed") as caught:
         backend("tinyloop", Wishes(), told.append)
     assert caught.value.code is Code.NOT_INSTALLED

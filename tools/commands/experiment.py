@@ -1,8 +1,10 @@
-"""Measure what a generator's memory does: `voxtide experiment caches`.
+"""Measure what a generator's memory does, or our own generator: `voxtide experiment caches | tinyloop`.
 
-Five memories are filled with the same frames of procedural scenes and asked for the same views. The
+caches: five memories are filled with the same frames of procedural scenes and asked for the same views. The
 generator is exact: ray-cast truth, with depth noise and drift of known size. Everything follows from the
 seeds but the times, which are CPU times of this machine. docs/experiments/caches.md tells what they mean.
+tinyloop: the gates of weights that `voxtide train tinyloop` made, on held-out scenes, beside WarpFill and the
+warp alone (docs/experiments/tinyloop.md).
 """
 
 import argparse
@@ -19,7 +21,7 @@ MAX_SEEDS = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("experiment", choices=("caches",), help="which one")
+    add("experiment", choices=("caches", "tinyloop"), help="which one")
     add("--seeds", type=int, default=3, metavar="N", help="scenes of each kind, 0 to N - 1 (default 3)")
     add("--size", type=arguments.size, default=(104, 60), metavar="WxH", help="pixels (default 104x60)")
     add("--course", action="append", metavar="NAME", help="only this path; may be given several times")
@@ -31,9 +33,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.md",
         help="put tables and plots into a page that has places for them",
     )
+    tiny = parser.add_argument_group("tinyloop").add_argument
+    tiny("--weights", type=Path, metavar="FILE", help="of `voxtide train tinyloop`")
+    tiny(
+        "--memory",
+        default="patches",
+        metavar="NAME",
+        help="patches, as WarpFill has them, or an arm of caches",
+    )
+    tiny("--device", default="cpu", metavar="NAME", help="cpu or cuda (cpu)")
+    tiny("--threads", type=arguments.count, metavar="N", help="of the CPU (all)")
+    tiny(
+        "--strip", type=Path, metavar="FILE.png", help="draw truth, WarpFill and TinyLoop one below the other"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.experiment == "tinyloop":
+        from . import experiment_tinyloop
+
+        return experiment_tinyloop.run(args)
     from ..lyra.experiment import page
 
     figures = _read(args.figures) if args.figures else _measured(args)

@@ -2,7 +2,8 @@
 
 Scenes are made as they are needed and kept in a cache; nothing is fetched. Training goes on after the last
 state when the same command is given again; Ctrl-C keeps one first. With --steps the same command gives the
-same weights, interrupted or not; with --minutes the clock decides. docs/experiments/tinyloop.md tells what comes of it.
+same weights, interrupted or not; with --minutes the clock decides. docs/experiments/tinyloop.md tells what
+comes of it.
 """
 
 import argparse
@@ -29,9 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", default="cpu", metavar="NAME", help="cpu or cuda (cpu)")
     add("--threads", type=arguments.count, metavar="N", help="of the CPU (all)")
     add("--seed", type=arguments.natural, default=1, metavar="N", help="of weights, batches and noise (1)")
-    add("--walks", type=arguments.count, metavar="N", help=f"of the training set ({WALKS})")
+    add("--walks", type=arguments.count, metavar="N", help="of the training set (480; 2000 for 208x120)")
     add("--cache", type=Path, metavar="DIR", help="where walks are kept (beside OUT)")
-    add("--out", type=Path, required=True, metavar="FILE.safetensors", help="weights; their state beside them")
+    add(
+        "--out", type=Path, required=True, metavar="FILE.safetensors", help="weights; their state beside them"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,17 +45,20 @@ def run(args: argparse.Namespace) -> int:
     from ..lyra.tinyloop.torch_there import require
 
     torch = require()
-    device = _device(torch, args.device)
+    device = device_of(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
     from ..lyra.tinyloop.config import SIZES as CONFIGS
-    from ..lyra.tinyloop.train import Plan, train
+    from ..lyra.tinyloop.states import Plan
+    from ..lyra.tinyloop.train import train
 
     plan = Plan(CONFIGS[args.size], args.seed, args.walks or WALKS[args.size], args.steps, args.minutes)
     stopped: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: stopped.append(number))
     try:
-        state = train(plan, args.out, args.cache or args.out.parent / "walks", device, _line(), lambda: bool(stopped))
+        state = train(
+            plan, args.out, args.cache or args.out.parent / "walks", device, _line(), lambda: bool(stopped)
+        )
     finally:
         signal.signal(signal.SIGINT, before)
     if stopped:
@@ -62,7 +68,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _device(torch: Any, name: str) -> Any:
+def device_of(name: str) -> Any:
+    """torch's device of a name. UserError: this machine has none."""
+    import torch
+
     try:
         device = torch.device(name)
     except RuntimeError:

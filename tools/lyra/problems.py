@@ -74,7 +74,7 @@ FIXES = {
     Code.DEPTH_MISSING: "pass --depth for the picture, or --lift da3 where Lyra 2 is installed",
     Code.LICENCE: "read the licence of the weights before you use what they made",
     Code.NOT_INSTALLED: "use --backend warpfill",
-    Code.WEIGHTS_MISSING: "train some with `voxtide train tinyloop` and pass --weights FILE, or use --backend warpfill",
+    Code.WEIGHTS_MISSING: "pass --weights FILE of `voxtide train tinyloop`, or use --backend warpfill",
     Code.UNKNOWN: "look into the log named here",
 }
 

@@ -59,7 +59,7 @@ def _by_arm(figures: dict[str, Any], cell: Callable[[list[Row]], str]) -> str:
     for course, condition in groups:
         rows = groups[course, condition]
         lines.append([course, condition, *(cell([r for r in rows if r["arm"] == arm]) for arm in arms)])
-    return _markdown(lines)
+    return markdown(lines)
 
 
 def _groups(rows: list[Row]) -> dict[tuple[str, str], list[Row]]:
@@ -111,7 +111,7 @@ def _paired(rows: list[Row]) -> str:
             ]
             cells.append(f"{np.mean(off):+.2f} [{min(off):+.2f}, {max(off):+.2f}]" if off else "-")
         lines.append([course, condition, *cells])
-    return _markdown(lines)
+    return markdown(lines)
 
 
 def _cost(figures: dict[str, Any]) -> str:
@@ -130,7 +130,7 @@ def _cost(figures: dict[str, Any]) -> str:
                 for key in ("add_ms", "retrieve_ms", "render_ms")
             ]
             lines.append([course, arm, f"**{sum(parts.values()):.2f}**: {split}", *times])
-    return _markdown(lines)
+    return markdown(lines)
 
 
 def _curves(rows: list[Row]) -> str:
@@ -154,7 +154,7 @@ def _curves(rows: list[Row]) -> str:
                     f"{at[last]['add_ms']:.2f}",
                 ]
             )
-    return _markdown(lines)
+    return markdown(lines)
 
 
 def _keys(rows: list[Row]) -> str:
@@ -169,9 +169,10 @@ def _keys(rows: list[Row]) -> str:
         psnr = [f"{of[c]['psnr_remembered_db']:.1f}" for c in ("exact", "noise", "drift")]
         held = [f"{of[c]['bytes'] / MIB:.1f}" for c in ("exact", "noise")]
         lines.append([name, f"{exact['cell_mm']:.2g}", image, alone, *same, *psnr, *held])
-    return _markdown(lines)
+    return markdown(lines)
 
 
-def _markdown(lines: list[list[str]]) -> str:
+def markdown(lines: list[list[str]]) -> str:
+    """A table, its head first."""
     head, *rest = (f"| {' | '.join(line)} |" for line in lines)
     return "\n".join([head, f"|{' --- |' * len(lines[0])}", *rest])

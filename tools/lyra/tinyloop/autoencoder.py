@@ -1,8 +1,8 @@
-"""The autoencoder, frame by frame: colours, depth and sky to 16 channels at an eighth of the size, and back."""
+"""The autoencoder, frame by frame: colours, depth, sky to 16 channels at an eighth of the size, and back."""
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from .config import LATENT, Config
 
@@ -18,7 +18,7 @@ class Residual(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.silu(self.first(F.silu(x))))
+        return x + self.second(functional.silu(self.first(functional.silu(x))))
 
 
 class Encoder(nn.Module):
@@ -88,11 +88,20 @@ class Refiner(nn.Module):
 
 
 def reconstruction_loss(out: Tensor, truth: Tensor) -> Tensor:
-    """L1 of all planes and of their slopes; depth counts less at its edges, where a pixel is on either side."""
-    dx, dy = (lambda a: a[..., 1:] - a[..., :-1]), (lambda a: a[..., 1:, :] - a[..., :-1, :])
+    """L1 of all planes and of their slopes; depth counts less at its edges."""
     off = (out - truth).abs()
     deep = truth[:, 3:4]
-    edge = F.pad(dx(deep).abs(), (0, 1, 0, 0)) + F.pad(dy(deep).abs(), (0, 0, 0, 1))
+    edge = functional.pad(_across(deep).abs(), (0, 1, 0, 0)) + functional.pad(_down(deep).abs(), (0, 0, 0, 1))
     weight = 1 / (1 + 4 * edge)
-    slopes = (dx(out[:, :4]) - dx(truth[:, :4])).abs().mean() + (dy(out[:, :4]) - dy(truth[:, :4])).abs().mean()
+    slopes = (_across(out[:, :4]) - _across(truth[:, :4])).abs().mean() + (
+        _down(out[:, :4]) - _down(truth[:, :4])
+    ).abs().mean()
     return 3 * off[:, :3].mean() + (2 * off[:, 3:4] * weight).mean() + 0.5 * off[:, 4:].mean() + slopes
+
+
+def _across(a: Tensor) -> Tensor:
+    return a[..., 1:] - a[..., :-1]
+
+
+def _down(a: Tensor) -> Tensor:
+    return a[..., 1:, :] - a[..., :-1, :]

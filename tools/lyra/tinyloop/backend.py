@@ -16,7 +16,7 @@ from .stamp import read_stamp
 from .torch_there import MISSING, installed
 
 if TYPE_CHECKING:
-    from .session import Manner
+    from .held import Manner
 
 SHIPPED = Path(__file__).with_name("weights.safetensors")  # only there if it passed the gates
 TRAINED_ON = "trained on procedural scenes only"
@@ -60,7 +60,11 @@ class TinyLoopBackend:
         if not installed():
             return [Problem(Code.NOT_INSTALLED, f"TinyLoop needs torch, and {MISSING}")]
         if not self.weights.is_file():
-            told = "none come with this installation" if self.weights == SHIPPED else f"{self.weights} is not there"
+            told = (
+                "none come with this installation"
+                if self.weights == SHIPPED
+                else f"{self.weights} is not there"
+            )
             return [Problem(Code.WEIGHTS_MISSING, f"TinyLoop has no weights: {told}")]
         try:
             read_stamp(self.weights)
@@ -77,8 +81,9 @@ class TinyLoopBackend:
         progress: Progress | None = None,
     ) -> Session:
         """GeneratorError where the weights do not fit or the seed has no depth."""
+        from .held import Manner
         from .model import load
-        from .session import Manner, open_session
+        from .session import open_session
 
         try:
             model = load(self.weights, self.device)

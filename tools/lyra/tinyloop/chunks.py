@@ -15,12 +15,17 @@ from .model import TinyLoop, coverage_of
 
 
 def past_ids(first: int) -> list[int]:
-    """Frames before a chunk that begins with `first`: FAR older ones, then the last FRAMES_OF; 0 where none."""
+    """Frames before a chunk that begins at `first`: FAR older ones, the last FRAMES_OF; 0 where none is."""
     return [max(i, 0) for i in range(first - FAR - FRAMES_OF, first)]
 
 
 def routed(
-    views: Sequence[View], depths: Sequence[F32], slots: Sequence[Frame], last: View, reference: float, config: Config
+    views: Sequence[View],
+    depths: Sequence[F32] | F32,
+    slots: Sequence[Frame],
+    last: View,
+    reference: float,
+    config: Config,
 ) -> tuple[F32, F32, F32]:
     """Routes of the chunk's views [T / 4], of the slots [SLOTS] and of the recent frames [1]."""
     groups = group_views(views)

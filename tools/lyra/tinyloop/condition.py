@@ -4,7 +4,7 @@ One chunk of views at a time. What a view makes up is drawn into the later views
 agree; `covered` tells what the memory itself gave.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ SAME = 0.06  # of z: a point that a slot sees this near to its depth is the one 
 
 @dataclass(slots=True, eq=False)
 class Warped:
-    """Views [T, H, W] of a chunk: filled everywhere. new: pixels that no earlier view of the chunk made up."""
+    """Views [T, H, W] of a chunk, filled. new: pixels made up that no earlier view of the chunk made up."""
 
     rgb: Rgb
     depth: F32
@@ -54,7 +54,7 @@ def of_arm(memory: Memory, found: Retrieved, view: View) -> Seen:
 
 
 def warped(
-    show: Callable[[int], Seen], w2c: F64, k: F64, ids: Sequence[int], size: tuple[int, int], far: float
+    show: Callable[[int], Seen], w2c: F64, k: F64, ids: Iterable[int], size: tuple[int, int], far: float
 ) -> Warped:
     """What a memory shows in views w2c [T, 4, 4], k [T, 3, 3], filled; ids: the frames' numbers."""
     parts: list[Cloud] = []
@@ -100,7 +100,7 @@ def depth_out(depth: NDArray[np.floating], reference: float) -> F32:
 
 
 def padded(image: NDArray[Any], config: Config) -> NDArray[Any]:
-    """Frames [..., H, W(, C)] on the grid: edge rows repeated. The rows' axis is the third-last of colours."""
+    """Frames [T, H, W] or [T, H, W, 3] on the grid: edge rows repeated."""
     axis = image.ndim - (3 if image.shape[-1] == 3 and image.ndim > 3 else 2)
     pad = [(0, 0)] * image.ndim
     pad[axis] = config.above, config.grid_height - config.height - config.above
@@ -151,7 +151,9 @@ def routes(
             u, v, there = project(points, slot.view)
             height, width = slot.depth.shape
             row, column = np.rint(v), np.rint(u)
-            inside = np.flatnonzero((there > 0) & (row >= 0) & (row < height) & (column >= 0) & (column < width))
+            inside = np.flatnonzero(
+                (there > 0) & (row >= 0) & (row < height) & (column >= 0) & (column < width)
+            )
             found = slot.depth[row[inside].astype(int), column[inside].astype(int)]
             same = inside[np.abs(found - there[inside]) <= SAME * there[inside]]
             cells = np.unravel_index(same, (rows, columns))

@@ -1,7 +1,7 @@
 """The denoiser: a transformer over the tokens of a chunk and of what was before.
 
 Generated tokens cover 4 frames x 2 x 2 latents and are shown, beside the noisy latents, those of the warp and
-its coverage. History is clean: SLOTS frames whole, the last 4 as one layer of tokens, FAR older ones coarsely.
+its coverage. History is clean: SLOTS frames whole, the last 4 as one layer of tokens, FAR older ones coarse.
 Rays and places in the slots' pictures (`condition.routes`) go into queries and keys alone: they say where to
 look, never what is there.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from .config import FAR, FRAMES_OF, LATENT, N_THEMES, PATCH, SLOTS, Config
 
@@ -54,16 +54,21 @@ class Block(nn.Module):
     def forward(self, x: Tensor, modulation: Tensor, routes: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
         """x [B, N, dim], modulation [B, 6, dim], routes [B, N, routes], turn: cosines, sines [N, d]"""
         a, b, c, d, e, f = (modulation + self.table)[:, :, None].unbind(1)
-        h = F.layer_norm(x, x.shape[-1:]) * (1 + a) + b
+        h = functional.layer_norm(x, x.shape[-1:]) * (1 + a) + b
         extra = self.route(routes)
         shape = (*x.shape[:2], self.heads, -1)
-        q, k = (F.rms_norm(y.view(shape), (y.shape[-1] // self.heads,)) for y in (self.query(h) + extra, self.key(h) + extra))
+        q, k = (
+            functional.rms_norm(y.view(shape), (y.shape[-1] // self.heads,))
+            for y in (self.query(h) + extra, self.key(h) + extra)
+        )
         v = self.value(h).view(shape)
         q, k = _turned(q, *turn), _turned(k, *turn)
-        seen = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
+        seen = functional.scaled_dot_product_attention(
+            q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        )
         x = x + c * self.out(seen.transpose(1, 2).reshape(x.shape))
-        h = F.layer_norm(x, x.shape[-1:]) * (1 + d) + e
-        out: Tensor = x + f * self.down(F.gelu(self.up(h), approximate="tanh"))
+        h = functional.layer_norm(x, x.shape[-1:]) * (1 + d) + e
+        out: Tensor = x + f * self.down(functional.gelu(self.up(h), approximate="tanh"))
         return out
 
 
@@ -84,7 +89,9 @@ class Denoiser(nn.Module):
         self.kind = nn.Parameter(torch.randn(4, dim) * 0.02)
         self.missing = nn.Parameter(torch.randn(3, dim) * 0.02)  # a slot, the recent frames, the far ones
         width = (SLOTS * (4 + 4 * OCTAVES) + 6) * cell
-        self.routes = nn.Sequential(nn.Linear(width, config.routes), nn.SiLU(), nn.Linear(config.routes, config.routes))
+        self.routes = nn.Sequential(
+            nn.Linear(width, config.routes), nn.SiLU(), nn.Linear(config.routes, config.routes)
+        )
         self.time = nn.Sequential(nn.Linear(TIME, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.theme = nn.Embedding(N_THEMES, dim)
         self.palette = nn.Linear(6, dim)
@@ -99,51 +106,66 @@ class Denoiser(nn.Module):
             self.modulation.bias.view(6, dim)[[2, 5]] = 0.5
 
     def forward(self, noisy: Tensor, time: Tensor, shown: Shown) -> Tensor:
-        B, T, _, h, w = noisy.shape
-        groups = T // FRAMES_OF
+        n, t, _, h, w = noisy.shape
+        groups = t // FRAMES_OF
+        there, n_far = shown.past_there, FAR // FRAMES_OF
         parts = [
             self.generated(patches(torch.cat([noisy, shown.warp, shown.covered], 2), FRAMES_OF, PATCH)),
             _or(self.slot(patches(shown.slots, 1, PATCH)), self.missing[0], shown.slot_there),
-            _or(self.recent(patches(shown.recent, FRAMES_OF, PATCH)), self.missing[1], shown.past_there[:, :1]),
-            _or(self.far(patches(shown.far, FRAMES_OF, 2 * PATCH)), self.missing[2], shown.past_there[:, 1:].expand(-1, FAR // FRAMES_OF)),
-        ]  # fmt: skip
+            _or(self.recent(patches(shown.recent, FRAMES_OF, PATCH)), self.missing[1], there[:, :1]),
+            _or(
+                self.far(patches(shown.far, FRAMES_OF, 2 * PATCH)),
+                self.missing[2],
+                there[:, 1:].expand(-1, n_far),
+            ),
+        ]
         x = torch.cat([(part + kind).flatten(1, 2) for part, kind in zip(parts, self.kind, strict=True)], 1)
         routed = [self._routes(r) for r in (shown.routes, shown.slot_routes, shown.recent_routes)]
-        n_far = parts[3].shape[1] * parts[3].shape[2]
-        routes = torch.cat([*routed, x.new_zeros(B, n_far, self.config.routes)], 1)
-        waves = time[:, None] * 1000 * torch.exp(
-            -torch.arange(TIME // 2, device=time.device) * (9.2 / (TIME // 2))
+        unrouted = parts[3].shape[1] * parts[3].shape[2]
+        routes = torch.cat([*routed, x.new_zeros(n, unrouted, self.config.routes)], 1)
+        waves = (
+            time[:, None]
+            * 1000
+            * torch.exp(-torch.arange(TIME // 2, device=time.device) * (9.2 / (TIME // 2)))
         )
-        about = self.time(torch.cat([waves.cos(), waves.sin()], 1)) + self.theme(shown.theme) + self.palette(shown.palette)
-        modulation = self.modulation(F.silu(about)).view(B, 6, -1)
+        about = (
+            self.time(torch.cat([waves.cos(), waves.sin()], 1))
+            + self.theme(shown.theme)
+            + self.palette(shown.palette)
+        )
+        modulation = self.modulation(functional.silu(about)).view(n, 6, -1)
         turn = turns(self.config, groups, h, w, x.device)
         for block in self.blocks:
             x = block(x, modulation, routes, turn)
         rows, columns = -(-h // PATCH), -(-w // PATCH)
-        out = self.last(F.layer_norm(x[:, : groups * rows * columns], x.shape[-1:]))
-        out = out.view(B, groups, rows, columns, LATENT, FRAMES_OF, PATCH, PATCH)
-        return out.permute(0, 1, 5, 4, 2, 6, 3, 7).reshape(B, T, LATENT, rows * PATCH, columns * PATCH)[..., :h, :w]
+        out = self.last(functional.layer_norm(x[:, : groups * rows * columns], x.shape[-1:]))
+        out = out.view(n, groups, rows, columns, LATENT, FRAMES_OF, PATCH, PATCH)
+        return out.permute(0, 1, 5, 4, 2, 6, 3, 7).reshape(n, t, LATENT, rows * PATCH, columns * PATCH)[
+            ..., :h, :w
+        ]
 
     def _routes(self, routes: Tensor) -> Tensor:
         """[B, V, ROUTE, h, w] -> [B, tokens, routes]"""
-        B, V, _, h, w = routes.shape
-        slots = routes[:, :, : 4 * SLOTS].view(B, V, SLOTS, 4, h, w)
+        n, v, _, h, w = routes.shape
+        slots = routes[:, :, : 4 * SLOTS].view(n, v, SLOTS, 4, h, w)
         place, there = slots[:, :, :, :2], slots[:, :, :, 3:]
         waves = [f(torch.pi * 2**o * place) * there for o in range(OCTAVES) for f in (torch.sin, torch.cos)]
         told = torch.cat([slots, *waves], 3).flatten(2, 3)
-        found: Tensor = self.routes(patches(torch.cat([told, routes[:, :, 4 * SLOTS :]], 2), 1, PATCH).flatten(1, 2))
+        found: Tensor = self.routes(
+            patches(torch.cat([told, routes[:, :, 4 * SLOTS :]], 2), 1, PATCH).flatten(1, 2)
+        )
         return found
 
 
 def patches(x: Tensor, frames: int, side: int) -> Tensor:
-    """[B, T, C, h, w] -> [B, T / frames, tokens, C * frames * side * side]; edges repeated to whole patches."""
-    B, T, C, h, w = x.shape
+    """[b, T, C, h, w] -> [B, T / frames, tokens, C frames side side]; edges repeated to whole patches."""
+    n, t, c, h, w = x.shape
     down, right = -h % side, -w % side
     if down or right:
-        x = F.pad(x.flatten(0, 1), (0, right, 0, down), mode="replicate").unflatten(0, (B, T))
+        x = functional.pad(x.flatten(0, 1), (0, right, 0, down), mode="replicate").unflatten(0, (n, t))
     rows, columns = x.shape[3] // side, x.shape[4] // side
-    x = x.reshape(B, T // frames, frames, C, rows, side, columns, side)
-    return x.permute(0, 1, 4, 6, 3, 2, 5, 7).reshape(B, T // frames, rows * columns, -1)
+    x = x.reshape(n, t // frames, frames, c, rows, side, columns, side)
+    return x.permute(0, 1, 4, 6, 3, 2, 5, 7).reshape(n, t // frames, rows * columns, -1)
 
 
 def _or(tokens: Tensor, missing: Tensor, there: Tensor) -> Tensor:
@@ -155,7 +177,9 @@ def turns(config: Config, groups: int, h: int, w: int, device: torch.device) -> 
     """Cosines and sines [N, d] that turn queries and keys by where tokens are: layer, row, column."""
     rows, columns = -(-h // PATCH), -(-w // PATCH)
     fine = torch.cartesian_prod(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5)
-    rough = torch.cartesian_prod(torch.arange(-(-h // (2 * PATCH))) * 2 + 1.0, torch.arange(-(-w // (2 * PATCH))) * 2 + 1.0)
+    rough = torch.cartesian_prod(
+        torch.arange(-(-h // (2 * PATCH))) * 2 + 1.0, torch.arange(-(-w // (2 * PATCH))) * 2 + 1.0
+    )
     layers = [(float(g), fine) for g in range(groups)] + [(-8.0 - n, fine) for n in range(SLOTS)]
     layers += [(-1.0, fine)] + [(g - 1.0 - FAR // FRAMES_OF, rough) for g in range(FAR // FRAMES_OF)]
     at = torch.cat([torch.cat([torch.full((len(p), 1), t), p], 1) for t, p in layers])

@@ -4,8 +4,8 @@ x_t = (1 - t) x0 + t x1. The network gives r, what x0 is off the warp's latents 
 v = (x_t - (c + r)) / t. So an untrained network, whose r is 0, gives the warp as the autoencoder has it. The
 loss is that of v, whose weight 1 / t^2 is held below MAX_WEIGHT.
 
-Lyra 2 begins from noise alone: source="noise". The default begins from x1 = c + spread * noise, with a spread of
-COVERED where the memory covers the latent and 1 where it does not, so that four steps suffice.
+Lyra 2 begins from noise alone: source="noise". The default begins from x1 = c + spread * noise, with a spread
+of COVERED where the memory covers the latent and 1 where it does not, so that four steps suffice.
 """
 
 from collections.abc import Callable

@@ -3,7 +3,7 @@
 C differs in what it is built of (slabs, stairs, cylinders: neither A nor B has any) and in its colours.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,9 @@ from .world import World
 THEMES = {  # words of a prompt -> what a scene is; 0: not known
     "room": 1, "hall": 2, "corridor": 3, "street": 4, "alley": 5, "square": 6,
 }  # fmt: skip
+
+
+APART = np.array([[-0.017, -0.023, -0.012], [0.014, 0.022, 0.016]])  # off the round numbers, as scene.py
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +47,7 @@ def rooms(seed: int) -> Ground:
         boxes.append((*at, over, *half, 0.0 if by_wall else rng.uniform(0, np.pi)))
     for _ in range(int(rng.integers(0, 3))):  # square pillars, full height
         boxes.append((*rng.uniform((1, 1), (x - 1, y - 1)), z / 2, 0.25, 0.25, z / 2, 0.0))
-    hall = np.array([[0, 0, 0], [x, y, z]]) + [[-0.017, -0.023, -0.012], [0.014, 0.022, 0.016]]
+    hall = np.array([[0, 0, 0], [x, y, z]]) + APART
     return _ground(rng, boxes, [], hall, theme, seed, [[0, 0], [x, y]], rng.uniform(1.2, 1.7), 1.6)
 
 
@@ -94,8 +97,10 @@ def storeys(seed: int) -> Ground:
     for i in range(int(rng.integers(5, 9))):  # stairs
         boxes.append((at + 0.3 * i, 0.9 if side else y - 0.9, 0.1 + 0.1 * i, 0.15, 0.8, 0.1 + 0.1 * i, 0.0))
     for _ in range(int(rng.integers(1, 4))):
-        round_ones.append((*rng.uniform((2, 2.5), (x - 2, y - 2.5)), rng.uniform(0.3, 0.7), 0, rng.uniform(0.5, 1.4)))
-    hall = np.array([[0, 0, 0], [x, y, tall]]) + [[-0.017, -0.023, -0.012], [0.014, 0.022, 0.016]]
+        round_ones.append(
+            (*rng.uniform((2, 2.5), (x - 2, y - 2.5)), rng.uniform(0.3, 0.7), 0, rng.uniform(0.5, 1.4))
+        )
+    hall = np.array([[0, 0, 0], [x, y, tall]]) + APART
     return _ground(
         rng, boxes, round_ones, hall, 0, seed, [[1, 2], [x - 1, y - 2]], rng.uniform(1.4, 1.8), 2.4, True
     )
@@ -105,9 +110,17 @@ GRAMMARS: dict[str, Callable[[int], Ground]] = {"A": rooms, "B": streets, "C": s
 
 
 def _ground(
-    rng: np.random.Generator, boxes: list, cylinders: list, hall: F64 | None, theme: int, seed: int,
-    floor: list, eye: float, pace: float, strong: bool = False,
-) -> Ground:  # fmt: skip
+    rng: np.random.Generator,
+    boxes: Sequence[tuple[float, ...]],
+    cylinders: Sequence[tuple[float, ...]],
+    hall: F64 | None,
+    theme: int,
+    seed: int,
+    floor: list[list[float]],
+    eye: float,
+    pace: float,
+    strong: bool = False,
+) -> Ground:
     n = 1 + len(boxes) + len(cylinders)
     if strong:  # one channel high, one low: no colour that A or B has
         palette = np.sort(rng.uniform((35, 85, 150), (80, 140, 205), (n, 3)), axis=1)
@@ -115,7 +128,9 @@ def _ground(
     else:
         palette = rng.uniform(85, 175, (n, 1)) + rng.uniform(-32, 32, (n, 3))
     stripes = np.where(rng.random(n) < 0.35, rng.uniform(0.5, 1.2, n), 0)
-    sky = np.array([rng.uniform((170, 180, 190), (225, 225, 235)), rng.uniform((60, 100, 160), (130, 165, 225))])
+    sky = np.array(
+        [rng.uniform((170, 180, 190), (225, 225, 235)), rng.uniform((60, 100, 160), (130, 165, 225))]
+    )
     world = World(
         np.array(boxes, np.float64).reshape(-1, 7), np.array(cylinders, np.float64).reshape(-1, 5),
         hall, palette, sky, theme, seed, stripes,

@@ -1,21 +1,17 @@
-"""What is learnt in each phase: batches from walks, and the loss. Each step's randomness follows from its number."""
+"""What is learnt in each phase: batches from walks, and the loss. Randomness follows from a step's number."""
 
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from dataclasses import fields, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..memory.view import Frame, View
 from . import flow
 from .autoencoder import reconstruction_loss
-from .chunks import mask, palette_of, past_ids, routed, seen_pictures
-from .condition import depth_in
-from .config import FAR, FRAMES_OF, SLOTS, Config
+from .batches import Walks, chunks_batch, frames_batch, pixels_of
+from .config import FRAMES_OF, SLOTS
 from .denoiser import Shown
-from .model import TinyLoop, coverage_of
-from .samples import CHUNKS, Recorded, folder_of, kept
+from .model import TinyLoop
 
 PHASES = ("autoencoder", "denoiser", "refiner")
 BATCH = {"autoencoder": 16, "denoiser": 8, "refiner": 2}  # frames, chunks, chunks
@@ -23,80 +19,6 @@ DROPPED = 0.1  # of slots, recent, far, routes, theme
 NO_WARP = 0.05
 PIXELS_FROM = 0.8  # of the denoiser's phase: from then on decoded pixels count too
 KL = 1e-5
-
-
-@dataclass(slots=True)
-class Walks:
-    """The training set: walks of grammars A and B in turn. Latents are kept once the autoencoder is done."""
-
-    cache: Path
-    config: Config
-    n: int
-    device: torch.device
-    latents: dict[int, tuple[Tensor, ...]] = field(default_factory=dict)
-
-    def get(self, i: int) -> Recorded:
-        return kept(folder_of(self.cache, self.config), "AB"[i % 2], i // 2, self.config)
-
-    def encoded(self, i: int, model: TinyLoop) -> tuple[Tensor, ...]:
-        """Of a walk: latents of frames and warps, coverage, routes of chunks, slots and recent frames; half."""
-        if i not in self.latents:
-            self.latents[i] = _encoded(self.get(i), model, self.device)
-        return self.latents[i]
-
-
-@torch.no_grad()
-def _encoded(walk: Recorded, model: TinyLoop, device: torch.device) -> tuple[Tensor, ...]:
-    config = model.config
-    truth = model.encode(seen_pictures(walk.rgb, walk.depth, walk.reference, config).to(device))
-    fill = model.encode(seen_pictures(walk.fill_rgb, walk.fill_depth, walk.reference, config).to(device))
-    covered = coverage_of(mask(walk.covered, config).to(device))
-    views = [View(w2c, walk.k, (config.height, config.width)) for w2c in walk.w2c]
-    told = []
-    for c in range(CHUNKS):
-        first = 1 + c * config.chunk
-        slots = [Frame(i, walk.rgb[i], walk.depth[i], views[i]) for i in walk.slots[c] if i >= 0]
-        told.append(
-            routed(views[first : first + config.chunk], walk.fill_depth[first - 1 :], slots, views[first - 1],
-                   walk.reference, config)
-        )  # fmt: skip
-    routes = (torch.from_numpy(np.stack(part)).to(device) for part in zip(*told, strict=True))
-    slots_of, palette = torch.from_numpy(walk.slots), torch.from_numpy(palette_of(walk.rgb[0]))
-    return (*(t.half() for t in (truth, fill, covered, *routes)), slots_of, palette, torch.tensor(walk.theme))
-
-
-def frames_batch(walks: Walks, rng: np.random.Generator) -> Tensor:
-    """Pictures [16, 5, H, W] of four walks; one of four is a warp, as the encoder will see those too."""
-    parts = []
-    for i in rng.integers(0, walks.n, 4):
-        walk = walks.get(int(i))
-        of_truth, of_fill = rng.integers(0, len(walk.rgb), 3), rng.integers(0, len(walk.fill_rgb), 1)
-        rgb = np.concatenate([walk.rgb[of_truth], walk.fill_rgb[of_fill]])
-        if rng.random() < 0.5:
-            rgb = rgb[..., rng.permutation(3)]  # colours that no scene has
-        depth = np.concatenate([walk.depth[of_truth], walk.fill_depth[of_fill]])
-        parts.append(seen_pictures(rgb, depth, walk.reference, walks.config))
-    return torch.cat(parts).to(walks.device)
-
-
-def chunks_batch(walks: Walks, model: TinyLoop, rng: np.random.Generator, n: int) -> tuple[Tensor, Shown, list[tuple[int, int]]]:
-    """Clean latents [n, T, ...], what is shown of each, and (walk, first frame)."""
-    rows, places = [], []
-    for i in rng.integers(0, walks.n, n):
-        truth, fill, covered, routes, own, recent, slots, palette, theme = walks.encoded(int(i), model)
-        c = int(rng.integers(0, CHUNKS)) if rng.random() > 0.1 else 0  # 0: of frame 0 alone
-        first = 1 + c * walks.config.chunk
-        of = slice(first - 1, first - 1 + walks.config.chunk)
-        past = truth[past_ids(first)]
-        rows.append(
-            (truth[first : first + walks.config.chunk], fill[of], covered[of], truth[slots[c].clip(0)],
-             (slots[c] >= 0).float(), past[FAR:], past[:FAR], torch.ones(2), routes[c], own[c], recent[c],
-             theme, palette)
-        )  # fmt: skip
-        places.append((int(i), first))
-    columns = ([t if t.dtype == torch.int64 else t.float() for t in c] for c in zip(*rows, strict=True))
-    x0, *rest = (torch.stack(column).to(walks.device) for column in columns)
-    return x0, Shown(*rest), places
 
 
 def dropped(shown: Shown, generator: torch.Generator) -> Shown:
@@ -110,11 +32,18 @@ def dropped(shown: Shown, generator: torch.Generator) -> Shown:
     wide = routed[:, None, None, None, None]
     slots = shown.slots + _speckles(shown.slots, generator)
     return replace(
-        shown, slots=slots, slot_there=shown.slot_there * keep(SLOTS), past_there=shown.past_there * keep(2),
-        routes=shown.routes * wide, slot_routes=shown.slot_routes * wide, recent_routes=shown.recent_routes * wide,
-        warp=shown.warp * warp[:, None, None, None, None], covered=shown.covered * warp[:, None, None, None, None],
-        theme=(shown.theme * named).long(), palette=shown.palette * keep()[:, None],
-    )  # fmt: skip
+        shown,
+        slots=slots,
+        slot_there=shown.slot_there * keep(SLOTS),
+        past_there=shown.past_there * keep(2),
+        routes=shown.routes * wide,
+        slot_routes=shown.slot_routes * wide,
+        recent_routes=shown.recent_routes * wide,
+        warp=shown.warp * warp[:, None, None, None, None],
+        covered=shown.covered * warp[:, None, None, None, None],
+        theme=(shown.theme * named).long(),
+        palette=shown.palette * keep()[:, None],
+    )
 
 
 def _speckles(slots: Tensor, generator: torch.Generator) -> Tensor:
@@ -147,7 +76,9 @@ def self_made(model: TinyLoop, shown: Shown, generator: torch.Generator, through
     return replace(shown, slots=again[:, :SLOTS], recent=again[:, SLOTS:])
 
 
-def autoencoder_loss(model: TinyLoop, walks: Walks, rng: np.random.Generator, generator: torch.Generator) -> Tensor:
+def autoencoder_loss(
+    model: TinyLoop, walks: Walks, rng: np.random.Generator, generator: torch.Generator
+) -> Tensor:
     truth = frames_batch(walks, rng)
     mean, spread = model.encoder(truth)
     drawn = torch.randn(mean.shape, generator=generator).to(mean.device)
@@ -157,7 +88,12 @@ def autoencoder_loss(model: TinyLoop, walks: Walks, rng: np.random.Generator, ge
 
 
 def denoiser_loss(
-    model: TinyLoop, walks: Walks, rng: np.random.Generator, generator: torch.Generator, part: float, step: int
+    model: TinyLoop,
+    walks: Walks,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+    part: float,
+    step: int,
 ) -> Tensor:
     """part: of the phase that is done."""
     x0, shown, places = chunks_batch(walks, model, rng, BATCH["denoiser"])
@@ -166,7 +102,9 @@ def denoiser_loss(
     shown = dropped(shown, generator)
     t = flow.times(len(x0), generator).to(x0.device)
     source: flow.Source = "noise" if rng.random() < 0.15 else "warp"
-    x1 = flow.begin(shown.warp, shown.covered, torch.randn(x0.shape, generator=generator).to(x0.device), source)
+    x1 = flow.begin(
+        shown.warp, shown.covered, torch.randn(x0.shape, generator=generator).to(x0.device), source
+    )
     wide = t[:, None, None, None, None]
     r = model.denoiser((1 - wide) * x0 + wide * x1, t, shown).float()
     total = flow.loss(r, x0, shown.warp, t).mean()
@@ -176,7 +114,12 @@ def denoiser_loss(
 
 
 def _pixels(
-    model: TinyLoop, walks: Walks, rng: np.random.Generator, made: Tensor, t: Tensor, places: list[tuple[int, int]]
+    model: TinyLoop,
+    walks: Walks,
+    rng: np.random.Generator,
+    made: Tensor,
+    t: Tensor,
+    places: list[tuple[int, int]],
 ) -> Tensor:
     """L1 of a decoded frame in covered pixels, for the samples with little noise."""
     low = [b for b in range(len(t)) if t[b] < 0.6][:3]
@@ -188,16 +131,9 @@ def _pixels(
     return total / max(len(low), 1)
 
 
-def pixels_of(walks: Walks, place: tuple[int, int], at: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Truth, warps [n, 5, H, W] and coverage [n, 1, H, W] of frames `at` of a chunk."""
-    walk, config = walks.get(place[0]), walks.config
-    ids, before = [place[1] + i for i in at], [place[1] - 1 + i for i in at]
-    truth = seen_pictures(walk.rgb[ids], walk.depth[ids], walk.reference, config)
-    fill = seen_pictures(walk.fill_rgb[before], walk.fill_depth[before], walk.reference, config)
-    return tuple(a.to(walks.device) for a in (truth, fill, mask(walk.covered[before], config)))  # type: ignore[return-value]
-
-
-def refiner_loss(model: TinyLoop, walks: Walks, rng: np.random.Generator, generator: torch.Generator) -> Tensor:
+def refiner_loss(
+    model: TinyLoop, walks: Walks, rng: np.random.Generator, generator: torch.Generator
+) -> Tensor:
     """On what the whole sampler makes."""
     _, shown, places = chunks_batch(walks, model, rng, BATCH["refiner"])
     with torch.no_grad():
@@ -211,6 +147,3 @@ def refiner_loss(model: TinyLoop, walks: Walks, rng: np.random.Generator, genera
         out = model.refiner(decoded, fill, covered).float()
         total = total + reconstruction_loss(out, truth)
     return total / len(places)
-
-
-__all__ = ["PHASES", "Walks", "autoencoder_loss", "denoiser_loss", "depth_in", "refiner_loss"]

@@ -1,4 +1,4 @@
-"""A whole TinyLoop: autoencoder, denoiser and refiner, with what turns pictures into latents and back; its file."""
+"""A whole TinyLoop: autoencoder, denoiser, refiner, what turns pictures into latents and back; its file."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from ...errors import UserError, shown
 from . import flow, safetensors
@@ -58,7 +58,7 @@ class TinyLoop(nn.Module):
 def coverage_of(covered: Tensor) -> Tensor:
     """[..., H, W] 0 or 1 -> the share of each latent's pixels, [..., h, w]"""
     flat = covered.reshape(-1, 1, *covered.shape[-2:])
-    return F.avg_pool2d(flat, CELL).reshape(*covered.shape[:-2], covered.shape[-2] // CELL, -1)
+    return functional.avg_pool2d(flat, CELL).reshape(*covered.shape[:-2], covered.shape[-2] // CELL, -1)
 
 
 def built(config: Config, seed: int) -> TinyLoop:
@@ -81,7 +81,12 @@ def save(model: TinyLoop, path: Path, told: dict[str, str]) -> None:
     tensors = {name: t.detach().cpu().to(torch.float16).numpy() for name, t in model.state_dict().items()}
     for name in ("mean", "deviation"):
         tensors[name] = getattr(model, name).cpu().numpy()
-    fixed = {"format": FORMAT, "config": json.dumps(model.config.told()), "grammar": GRAMMAR, "license": LICENSE}
+    fixed = {
+        "format": FORMAT,
+        "config": json.dumps(model.config.told()),
+        "grammar": GRAMMAR,
+        "license": LICENSE,
+    }
     safetensors.write(path, tensors, fixed | told)
 
 

@@ -1,6 +1,6 @@
 """Weights on disk: the safetensors format, read and written by ourselves, with NumPy and nothing else.
 
-Eight bytes of header length, a JSON header (name -> dtype, shape, offsets; `__metadata__`: strings), the data.
+Eight bytes of header length, a JSON header (name -> dtype, shape, offsets; `__metadata__`: strings), data.
 Everything is checked before anything is allocated: sizes, offsets without gaps or overlaps, shapes, names.
 """
 
@@ -63,10 +63,14 @@ def read(path: Path, wanted: Shapes | None = None) -> tuple[dict[str, NDArray[An
     if wanted is not None:
         have = {name: e.shape for name, e in header.entries.items()}
         for name in sorted(set(wanted) ^ set(have)):
-            raise UserError(f"{shown(path)}: tensor {shown(name)} is {'missing' if name in wanted else 'unknown'}")
+            raise UserError(
+                f"{shown(path)}: tensor {shown(name)} is {'missing' if name in wanted else 'unknown'}"
+            )
         for name, shape in wanted.items():
             if have[name] != tuple(shape):
-                raise UserError(f"{shown(path)}: tensor {shown(name)} is {have[name]} where {tuple(shape)} is due")
+                raise UserError(
+                    f"{shown(path)}: tensor {shown(name)} is {have[name]} where {tuple(shape)} is due"
+                )
     out = {}
     with path.open("rb") as file:
         for name, entry in header.entries.items():
@@ -84,7 +88,11 @@ def write(path: Path, tensors: dict[str, NDArray[Any]], metadata: dict[str, str]
     header: dict[str, Any] = {"__metadata__": metadata}
     at = 0
     for name, array in tensors.items():
-        header[name] = {"dtype": codes[array.dtype], "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
+        header[name] = {
+            "dtype": codes[array.dtype],
+            "shape": list(array.shape),
+            "data_offsets": [at, at + array.nbytes],
+        }
         at += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)

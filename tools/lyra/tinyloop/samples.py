@@ -107,7 +107,7 @@ def kept(folder: Path, grammar: str, number: int, config: Config) -> Recorded:
     """A walk of the cache, made where it is missing or cut short. OSError."""
     path = folder / f"{grammar}{number:05d}.npz"
     try:
-        with np.load(path, allow_pickle=False) as held:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
             return Recorded(**{name: held[name] for name in held.files} | {
                 "reference": float(held["reference"]), "theme": int(held["theme"])})  # fmt: skip
     except (FileNotFoundError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile):

@@ -4,18 +4,18 @@ A pixel that no memory covered is kept as a patch when it is first made, and war
 does), so what was made up stays as it was, and nothing is warped twice.
 """
 
-import copy
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .. import cloud as clouds
 from ..cloud import Cloud
-from ..memory import ARMS, FrameMemory, Memory, Retrieved
+from ..memory import Memory, Retrieved
 from ..memory.view import Frame, View
 from ..problems import Code, GeneratorError
 from ..protocol import F32, F64, Mask, Plan, Rgb, Seed, StepRequest, StepResult
@@ -23,38 +23,9 @@ from ..warpfill import WarpFillSession
 from .chunks import chunk_of, mask, palette_of, past_ids, routed, seen_pictures
 from .condition import Seen, begun, depth_out, of_arm, of_patches, warped
 from .config import SLOTS
-from .flow import Source
+from .held import PATCHES, Held, Manner
 from .model import TinyLoop
 from .prompt import theme_of, unknown_words
-
-Finish = Literal["refined", "decoded", "blended"]
-FINISHES: tuple[Finish, ...] = ("refined", "decoded", "blended")
-PATCHES = "patches"  # WarpFill's memory
-MEMORIES = (PATCHES, *ARMS)
-STORED = 8  # of the frames, one in so many is remembered whole
-TAIL = 20  # frames that history is made of
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How a run is made. memory: of MEMORIES; finish: what becomes of decoded frames.
-
-    refined: by the network's last part; decoded: nothing; blended: covered pixels are the warp's.
-    """
-
-    memory: str = PATCHES
-    source: Source = "warp"
-    finish: Finish = "refined"
-
-
-@dataclass(slots=True)
-class Held:
-    """All that a run remembers; a copy of it undoes a step."""
-
-    patches: dict[int, list[Cloud]]
-    frames: FrameMemory = field(default_factory=FrameMemory)  # shown whole, retrieved by visibility
-    arm: Memory | None = None
-    tail: dict[int, tuple[Rgb, F32]] = field(default_factory=dict)  # the last TAIL frames, and frame 0
 
 
 @dataclass(slots=True)
@@ -76,11 +47,10 @@ class TinyLoopSession:
 
     def step(self, request: StepRequest) -> StepResult:
         began = time.perf_counter()
-        self.before = copy.copy(self.held)
-        self.before.patches = {key: list(parts) for key, parts in self.held.patches.items()}
-        self.before.tail = dict(self.held.tail)
-        self.before.frames, self.before.arm = copy.deepcopy(self.held.frames), copy.deepcopy(self.held.arm)
-        retrieved = [0] if self.manner.memory != PATCHES else self.of_warpfill().retrieve(request.w2c, request.k)
+        self.before = self.held.copied()
+        retrieved = [0]
+        if self.manner.memory == PATCHES:
+            retrieved = self.of_warpfill().retrieve(request.w2c, request.k)
         known = clouds.joined([part for key in retrieved for part in self.held.patches[key]])
         columns: list[tuple[Any, ...]] = []
         spent = {"warp": 0.0, "network": 0.0}
@@ -88,7 +58,9 @@ class TinyLoopSession:
         for first in range(0, len(request.w2c), chunk):
             of = slice(first, first + chunk)
             made = self.chunk(request.w2c[of], request.k[of], request.frame_ids[of], known, request, spent)
-            known = clouds.joined([known, *self.remember(*made[:3], request.w2c[of], request.k[of], request.frame_ids[of])])
+            rgb, depth, new, _ = made
+            parts = self.held.remember(rgb, depth, new, request.w2c[of], request.k[of], request.frame_ids[of])
+            known = clouds.joined([known, *parts])
             columns.append(made)
         frames, depth, new, covered = (np.concatenate(c) for c in zip(*columns, strict=True))
         result = StepResult(
@@ -101,7 +73,13 @@ class TinyLoopSession:
 
     @torch.no_grad()
     def chunk(
-        self, w2c: F64, k: F64, ids: np.ndarray, known: Cloud, request: StepRequest, spent: dict[str, float]
+        self,
+        w2c: F64,
+        k: F64,
+        ids: NDArray[np.int64],
+        known: Cloud,
+        request: StepRequest,
+        spent: dict[str, float],
     ) -> tuple[Rgb, F32, Mask, Mask]:
         """Frames, depth, which pixels are made up for the first time, which ones the memory covered."""
         began, config, model = time.perf_counter(), self.model.config, self.model
@@ -155,23 +133,6 @@ class TinyLoopSession:
         config = self.model.config
         return self.model.encode(seen_pictures(rgb, depth, self.reference, config).to(self.model.mean.device))
 
-    def remember(self, rgb: Rgb, depth: F32, new: Mask, w2c: F64, k: F64, ids: np.ndarray) -> list[Cloud]:
-        """Take frames in -> the patches of what they made up."""
-        parts, size = [], (self.model.config.height, self.model.config.width)
-        for at, number in enumerate(map(int, ids)):
-            self.held.tail[number] = rgb[at], depth[at]
-            if new[at].any():
-                parts.append(clouds.cloud_of(rgb[at], depth[at], new[at], w2c[at], k[at], number))
-                self.held.patches.setdefault((number - 1) // STORED * STORED + 1, []).append(parts[-1])
-            if number % STORED == 0 or at == len(ids) - 1:
-                frame = Frame(number, rgb[at], depth[at], View(w2c[at], k[at], size))
-                self.held.frames.add(frame)
-                if self.held.arm is not None:
-                    self.held.arm.add(frame)
-        for old in [i for i in self.held.tail if 0 < i <= int(ids[-1]) - TAIL]:
-            del self.held.tail[old]
-        return parts
-
     def of_warpfill(self) -> WarpFillSession:
         """WarpFill's retrieval over our patches."""
         return WarpFillSession(self.seed, self.far, self.held.patches)
@@ -194,26 +155,24 @@ def open_session(
         raise GeneratorError(Code.DEPTH_MISSING, "TinyLoop moves what it knows the depth of, and has none")
     if seed.size != config.size:
         raise GeneratorError(
-            Code.VIDEO_LAYOUT, f"a picture of {seed.size} where these weights make {config.width} x {config.height}"
+            Code.VIDEO_LAYOUT,
+            f"a picture of {seed.size} where these weights make {config.width} x {config.height}",
         )
     patches, far, whole = begun(seed.rgb, seed.depth, seed.w2c, seed.k)
     known = seed.depth[seed.depth > 0]
     near = known[known < known.max()]  # the sky, where there is one, is the farthest
     reference = float(np.median(near if near.size else known))
-    held = Held({0: [patches]}, arm=None if manner.memory == PATCHES else ARMS[manner.memory]())
+    held = Held.begun(seed, patches, whole, manner.memory)
     session = TinyLoopSession(model, manner, seed, far, reference, held)
-    first = Frame(0, seed.rgb, whole, View(seed.w2c, seed.k, (config.height, config.width)))
-    held.tail[0] = seed.rgb, whole
-    held.frames.add(first)
-    if held.arm is not None:
-        held.arm.add(first)
     for result in done:
         if result.index >= 0:
             if result.depth is None or result.made is None or len(result.depth) != len(result.frames):
-                raise GeneratorError(Code.DEPTH_MISSING, f"step {result.index} on disk was not made by TinyLoop")
+                raise GeneratorError(
+                    Code.DEPTH_MISSING, f"step {result.index} on disk was not made by TinyLoop"
+                )
             for at in range(0, len(result.frames), config.chunk):
                 of = slice(at, at + config.chunk)
-                session.remember(
+                session.held.remember(
                     result.frames[of], result.depth[of], result.made[of], result.w2c[of], result.k[of],
                     result.frame_ids[of],
                 )  # fmt: skip

@@ -27,7 +27,7 @@ class Walk:
 
 
 def walk(ground: Ground, kind: str, n: int, size: tuple[int, int], seed: int, calm: float = 1.0) -> Walk:
-    """n poses of a kind. calm: times the pace. Where nothing fits in TRIES attempts, one turns on the spot."""
+    """n poses of a kind. calm: times the pace. Where nothing fits in TRIES attempts, it turns on the spot."""
     rng = np.random.default_rng([seed, 404, KINDS.index(kind)])
     pace = calm * ground.pace * rng.uniform(0.3, 1.5) * (n - 1) / 80
     for attempt in range(TRIES):
@@ -89,7 +89,9 @@ def _ease(t: F64) -> F64:
 
 
 def _freest(ground: Ground, rng: np.random.Generator) -> F64:
-    places = np.column_stack([rng.uniform(*ground.floor, (200, 2)), np.full(200, ground.eye)])
+    places = np.column_stack(
+        [rng.uniform(ground.floor[0], ground.floor[1], (200, 2)), np.full(200, ground.eye)]
+    )
     return np.asarray(places[ground.world.clearance(places).argmax()])
 
 

@@ -1,7 +1,7 @@
 """Procedural worlds that can be ray-cast exactly: boxes, upright cylinders, a hall, a ground, a sky.
 
-z is up. Textures are value noise of the world point and soft stripes, so a surface looks the same from wherever
-and whenever it is seen; shading goes by the normal alone.
+z is up. Textures are value noise of the world point and soft stripes, so a surface looks the same from
+wherever and whenever it is seen; shading goes by the normal alone.
 """
 
 from dataclasses import dataclass
@@ -71,8 +71,10 @@ class World:
             wide = np.arccos((way @ middle / np.linalg.norm(way, axis=1)).min().clip(-1, 1))
             for i, (x, y, z, a, b, c, yaw) in enumerate(self.boxes):
                 off, radius = np.array((x, y, z)) - eye, np.sqrt(a * a + b * b + c * c)
-                away = np.linalg.norm(off)
-                if away > radius and np.arccos(off @ middle / away) > wide + np.arcsin(radius / away):
+                distance = np.linalg.norm(off)
+                if distance > radius and np.arccos(off @ middle / distance) > wide + np.arcsin(
+                    radius / distance
+                ):
                     continue  # not in view
                 turn = np.array([[np.cos(yaw), np.sin(yaw), 0], [-np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
                 from_eye, along = turn @ (eye - (x, y, z)), way @ turn.T
