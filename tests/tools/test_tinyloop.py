@@ -314,9 +314,15 @@ def test_gates_hold_and_fail():
     def row(course, method, **more):
         step = {"colour": 0.01, "scale": 1.01, "psnr_known_db": 30}
         told = {"psnr_db": 40, "psnr_known_db": 30.0, "abs_rel_known": 0.02, "known": 0.97}
-        return (
-            {"course": course, "scene": 0, "method": method, "seconds": [2.0], "steps": [step]} | told | more
-        )
+        return {
+            "course": course,
+            "scene": 0,
+            "method": method,
+            "seconds": [2.0],
+            "steps": [step],
+            **told,
+            **more,
+        }
 
     rows = [row(c, m) for c in ("static", "small", "there-and-back") for m in (GATED, "warp only")]
     assert all(g["holds"] for g in gates(rows).values())

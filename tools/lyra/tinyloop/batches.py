@@ -1,6 +1,6 @@
 """Batches of training: frames for the autoencoder, chunks with all that is shown of them for the rest."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..memory.view import Frame, View
+from ..protocol import Rgb
 from .chunks import mask, palette_of, past_ids, routed, seen_pictures
 from .config import FAR, Config
 from .denoiser import Shown
@@ -25,14 +26,29 @@ class Walks:
     device: torch.device
     latents: dict[int, tuple[Tensor, ...]] = field(default_factory=dict)
 
+    def tint(self, i: int, rgb: Rgb) -> Rgb:
+        """Frames of a walk in its colours: every second pair of walks has others than its scene."""
+        return tinted(rgb, np.random.default_rng([i, 606])) if i % 4 > 1 else rgb
+
     def get(self, i: int) -> Recorded:
         return kept(folder_of(self.cache, self.config), "AB"[i % 2], i // 2, self.config)
 
     def encoded(self, i: int, model: TinyLoop) -> tuple[Tensor, ...]:
         """Of a walk, in half precision: latents, coverage, routes of chunks, slots and recent frames."""
         if i not in self.latents:
-            self.latents[i] = _encoded(self.get(i), model, self.device)
+            walk = self.get(i)
+            walk = replace(walk, rgb=self.tint(i, walk.rgb), fill_rgb=self.tint(i, walk.fill_rgb))
+            self.latents[i] = _encoded(walk, model, self.device)
         return self.latents[i]
+
+
+def tinted(rgb: Rgb, rng: np.random.Generator) -> Rgb:
+    """Frames in other colours: channels swapped, more or less saturated, lighter or darker."""
+    order, strength, gain = rng.permutation(3), rng.uniform(0, 2.5), rng.uniform(0.7, 1.25)
+    colour = rgb[..., order].astype(np.float32)
+    grey = colour.mean(-1, keepdims=True)
+    out = gain * (grey + np.float32(strength) * (colour - grey))
+    return np.rint(out.clip(0, 255)).astype(np.uint8)
 
 
 @torch.no_grad()
@@ -61,9 +77,7 @@ def frames_batch(walks: Walks, rng: np.random.Generator) -> Tensor:
     for i in rng.integers(0, walks.n, 4):
         walk = walks.get(int(i))
         of_truth, of_fill = rng.integers(0, len(walk.rgb), 3), rng.integers(0, len(walk.fill_rgb), 1)
-        rgb = np.concatenate([walk.rgb[of_truth], walk.fill_rgb[of_fill]])
-        if rng.random() < 0.5:
-            rgb = rgb[..., rng.permutation(3)]  # colours that no scene has
+        rgb = tinted(np.concatenate([walk.rgb[of_truth], walk.fill_rgb[of_fill]]), rng)
         depth = np.concatenate([walk.depth[of_truth], walk.fill_depth[of_fill]])
         parts.append(seen_pictures(rgb, depth, walk.reference, walks.config))
     return torch.cat(parts).to(walks.device)
@@ -95,7 +109,8 @@ def pixels_of(walks: Walks, place: tuple[int, int], at: list[int]) -> tuple[Tens
     """Truth, warps [n, 5, H, W] and coverage [n, 1, H, W] of frames `at` of a chunk."""
     walk, config = walks.get(place[0]), walks.config
     ids, before = [place[1] + i for i in at], [place[1] - 1 + i for i in at]
-    truth = seen_pictures(walk.rgb[ids], walk.depth[ids], walk.reference, config)
-    fill = seen_pictures(walk.fill_rgb[before], walk.fill_depth[before], walk.reference, config)
+    truth = seen_pictures(walks.tint(place[0], walk.rgb[ids]), walk.depth[ids], walk.reference, config)
+    colours = walks.tint(place[0], walk.fill_rgb[before])
+    fill = seen_pictures(colours, walk.fill_depth[before], walk.reference, config)
     covered = mask(walk.covered[before], config)
     return truth.to(walks.device), fill.to(walks.device), covered.to(walks.device)
