@@ -170,9 +170,17 @@ class Loader:
     # Main thread --------------------------------------------------------------------------------------
 
     def want(self, wish: Wanted) -> None:
-        """Replace what is wanted. Never waits."""
+        """Replace what is wanted, and have it read. Never waits."""
+        self.post(wish)
+        self.wake()
+
+    def post(self, wish: Wanted) -> None:
+        """Replace what is wanted. Threads at work find it by themselves, those that rest once woken."""
         self._mailbox = wish
         self._relieve_stuck()
+
+    def wake(self) -> None:
+        """Wake the threads: best as the last of a frame, as they want the interpreter from who wakes them."""
         for _ in range(self._n_threads - self._tokens.qsize()):  # busy threads look here by themselves
             self._tokens.put(True)
 

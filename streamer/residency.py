@@ -190,9 +190,10 @@ class Residency:
 
     def tidy(self, frame: int) -> None:
         """What has to be done now and then, and had better be done in a frame that has little else to do."""
-        self.table.chunks.tidy(MANY_CHANGES)
         if self.slots.n_free + self._queue.size < QUEUED // 2:
             self._look_for_the_oldest(QUEUED, frame)
+        else:
+            self.table.chunks.tidy(MANY_CHANGES)
 
     def _next_to_go(self, n: int, frame: int) -> I64:
         """At most n slots that may be evicted, the longest unused first.
