@@ -10,6 +10,7 @@ from torch import Tensor
 from ..memory.view import Frame, View
 from ..protocol import Rgb
 from .chunks import mask, palette_of, past_ids, routed, seen_pictures
+from .condition import closed
 from .config import FAR, Config
 from .denoiser import Shown
 from .model import TinyLoop, coverage_of
@@ -56,7 +57,7 @@ def _encoded(walk: Recorded, model: TinyLoop, device: torch.device) -> tuple[Ten
     config = model.config
     truth = model.encode(seen_pictures(walk.rgb, walk.depth, walk.reference, config).to(device))
     fill = model.encode(seen_pictures(walk.fill_rgb, walk.fill_depth, walk.reference, config).to(device))
-    covered = coverage_of(mask(walk.covered, config).to(device))
+    covered = coverage_of(mask(closed(walk.covered, walk.fill_depth), config).to(device))
     views = [View(w2c, walk.k, (config.height, config.width)) for w2c in walk.w2c]
     told = []
     for c in range(CHUNKS):
@@ -112,5 +113,5 @@ def pixels_of(walks: Walks, place: tuple[int, int], at: list[int]) -> tuple[Tens
     truth = seen_pictures(walks.tint(place[0], walk.rgb[ids]), walk.depth[ids], walk.reference, config)
     colours = walks.tint(place[0], walk.fill_rgb[before])
     fill = seen_pictures(colours, walk.fill_depth[before], walk.reference, config)
-    covered = mask(walk.covered[before], config)
+    covered = mask(closed(walk.covered[before], walk.fill_depth[before]), config)
     return truth.to(walks.device), fill.to(walks.device), covered.to(walks.device)

@@ -15,7 +15,7 @@ from .. import cloud as clouds
 from ..cloud import Cloud
 from ..inpaint import filled
 from ..memory import Memory, Retrieved
-from ..memory.view import Frame, View, project
+from ..memory.view import NEAR, Frame, View, project, unproject
 from ..protocol import F32, F64, Mask, Rgb
 from ..warp import seen
 from .config import CELL, FRAMES_OF, SLOTS, Config
@@ -24,6 +24,8 @@ FAR, FAR_QUANTILE = 1.5, 0.98  # as WarpFill has it
 REACH = 1.5  # one unit of the network's depth is a factor of exp(REACH)
 DEEPEST = 2.0  # of the network's depth; the sky is there
 SKY_FROM = 1.9
+CRACK, MOST_AROUND = 0.05, 12  # of z, and of 24 pixels around one: a crack of at most two pixels
+SEEN_THROUGH = 0.04  # of z: nearer than what an earlier frame shows behind it, by more
 SAME = 0.06  # of z: a point that a slot sees this near to its depth is the one that it shows
 
 
@@ -74,6 +76,37 @@ def warped(
             parts.append(clouds.cloud_of(bytes_, depth, new, w2c[at], k[at], int(number), normal))
         made.append((bytes_, depth, covered, new))
     return Warped(*(np.stack(column) for column in zip(*made, strict=True)))
+
+
+def closed(covered: Mask, depth: F32) -> Mask:
+    """Coverage [T, H, W] without its cracks: a pixel counts where most around it are covered, and as deep.
+
+    Points of a surface seen aslant lie apart; what is between two of them is known and needs no network.
+    """
+    reach, height, width = 2, *depth.shape[1:]
+    pad = ((0, 0), (reach, reach), (reach, reach))
+    wide, deep = np.pad(covered, pad), np.pad(depth, pad)
+    votes = np.zeros(depth.shape, np.int8)
+    for row in range(2 * reach + 1):
+        for column in range(2 * reach + 1):
+            at = np.s_[:, row : row + height, column : column + width]
+            votes += wide[at] & (np.abs(deep[at] - depth) <= CRACK * depth)
+    return covered | (votes >= MOST_AROUND)
+
+
+def allowed(depth: F32, view: View, slots: Sequence[Frame]) -> Mask:
+    """Pixels [H, W] of a made-up depth that stand in no space that an earlier frame saw through."""
+    out = np.ones(depth.size, bool)
+    points = unproject(depth, view).reshape(-1, 3)
+    for slot in slots:
+        x, y, z = project(points, slot.view)
+        height, width = slot.depth.shape
+        column, row = np.rint(x), np.rint(y)
+        inside = (z > NEAR) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        at = np.flatnonzero(inside)
+        there = slot.depth[row[at].astype(int), column[at].astype(int)]
+        out[at[z[at] < there * (1 - SEEN_THROUGH)]] = False
+    return out.reshape(depth.shape)
 
 
 def begun(rgb: Rgb, depth: F32, w2c: F64, k: F64) -> tuple[Cloud, float, F32]:

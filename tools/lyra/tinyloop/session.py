@@ -21,7 +21,7 @@ from ..problems import Code, GeneratorError
 from ..protocol import F32, F64, Mask, Plan, Rgb, Seed, StepRequest, StepResult
 from ..warpfill import WarpFillSession
 from .chunks import chunk_of, mask, palette_of, past_ids, routed, seen_pictures
-from .condition import Seen, begun, depth_out, of_arm, of_patches, warped
+from .condition import Seen, allowed, begun, closed, depth_out, of_arm, of_patches, warped
 from .config import SLOTS
 from .held import PATCHES, Held, Manner
 from .model import TinyLoop
@@ -92,8 +92,9 @@ class TinyLoopSession:
         spent["warp"] += time.perf_counter() - began
         began = time.perf_counter()
         device = model.mean.device
+        known_too = closed(shown.covered, shown.depth)
         fill = seen_pictures(shown.rgb, shown.depth, self.reference, config).to(device)
-        covered = mask(shown.covered, config).to(device)
+        covered = mask(known_too, config).to(device)
         told = chunk_of(
             model, fill, covered, self.latents([(s.rgb, s.depth) for s in slots]),
             self.latents([self.held.tail[i] for i in past_ids(int(ids[0]))]), where,
@@ -108,7 +109,10 @@ class TinyLoopSession:
         rgb = np.rint((np.moveaxis(out[:, :3], 1, -1) + 1) * 127.5).clip(0, 255).astype(np.uint8)
         depth = depth_out(np.where(out[:, 4] > 0, np.inf, out[:, 3]), self.reference)
         spent["network"] += time.perf_counter() - began
-        return rgb, depth, shown.new, shown.covered
+        new = shown.new & ~known_too
+        for at in np.flatnonzero(new.any((1, 2))):
+            new[at] &= allowed(depth[at], views[at], slots)
+        return rgb, depth, new, known_too
 
     def show(self, known: Cloud, found: Retrieved, views: Sequence[View]) -> Any:
         """A function of the view's number that gives what the memory shows there."""
