@@ -110,6 +110,34 @@ def header(entries, data=b"", n=None):
     return (len(text) if n is None else n).to_bytes(8, "little") + text + data
 
 
+def test_cracks_are_closed_and_holes_are_not():
+    depth = np.full((1, 20, 30), 2.0, np.float32)
+    depth[:, :, 20:] = 4
+    covered = np.ones(depth.shape, bool)
+    covered[0, :, 4] = False  # a crack
+    covered[0, :, 10:14] = False  # a hole
+    covered[0, :, 19:22] = False  # beside an edge of depth
+    closed = condition.closed(covered, depth)[0]
+    assert closed[2:-2, 4].all() and not closed[:, 10:14].any() and not closed[:, 19:22].any()
+
+
+def test_nothing_is_made_up_where_an_earlier_frame_saw_through():
+    k = np.array([[30.0, 0, 23.5], [0, 30, 13.5], [0, 0, 1]])
+    view = View(np.eye(4), k, (28, 48))
+    moved = View(np.eye(4), k, (28, 48))
+    moved.w2c[0, 3] = 0.5
+    slot = Frame(0, np.zeros((28, 48, 3), np.uint8), np.full((28, 48), 3.0, np.float32), view)
+    depth = np.full((28, 48), 3.0, np.float32)
+    depth[:, :10] = 1.0
+    assert condition.allowed(depth, view, [slot])[:, 10:].all()
+    assert not condition.allowed(depth, view, [slot])[:, :10].any()
+    elsewhere = condition.allowed(
+        np.full_like(depth, 1.0), moved, [slot]
+    )  # 15 pixels aside: partly out of view
+    assert elsewhere.any() and not elsewhere.all()
+    assert condition.allowed(depth * 5, view, [slot]).all()  # behind is free
+
+
 F32 = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 HOSTILE = {
     "empty": b"",
