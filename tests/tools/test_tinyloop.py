@@ -1,7 +1,9 @@
 """TinyLoop's networks, its training and its sessions, at a size of a few thousand weights."""
 
 import json
+import shutil
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,13 +19,14 @@ from voxtide.tools.lyra.tinyloop.grammar import GRAMMARS
 
 torch = pytest.importorskip("torch", reason="TinyLoop's networks need torch: pip install 'voxtide[lyra]'")
 
-from voxtide.tools.lyra.tinyloop import flow, learning, model, states, train  # noqa: E402
+from voxtide.tools.lyra.tinyloop import courses, flow, learning, model, states, strip, train  # noqa: E402
 from voxtide.tools.lyra.tinyloop.batches import Walks, chunks_batch  # noqa: E402
 from voxtide.tools.lyra.tinyloop.denoiser import Shown  # noqa: E402
 from voxtide.tools.lyra.tinyloop.gates import GATED, gates  # noqa: E402
 from voxtide.tools.lyra.tinyloop.held import MEMORIES, Manner  # noqa: E402
 from voxtide.tools.lyra.tinyloop.session import open_session  # noqa: E402
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "experiments" / "tinyloop.md"
 TINY = Config(48, 28, 32, 20, 32, 1, 1, (4, 8, 8, 8), 4, 8)
 SHORT = replace(TINY, chunk=4)
 
@@ -364,3 +367,25 @@ def test_commands(weights, tmp_path, capsys):
         assert capsys.readouterr().err.count("\n") == 1
     assert main(["experiment", "tinyloop"]) == 2
     assert main(["experiment", "tinyloop", "--weights", str(weights), "--memory", "none such"]) == 2
+
+
+@pytest.mark.slow
+def test_the_experiment_measures_every_method_and_writes_its_page(weights, tmp_path, monkeypatch, capsys):
+    for name in ("walk", "look-back"):
+        monkeypatch.delitem(courses.COURSES, name)
+    monkeypatch.setitem(courses.COURSES, "there-and-back", 1)
+    monkeypatch.setattr(strip, "SHOWN", {"there-and-back": (1, 80)})
+    shutil.copy(PAGE, tmp_path / "page.md")
+    asked = ["experiment", "tinyloop", "--weights", str(weights), "--seeds", "1", "--json"]
+    assert main([*asked, "--page", str(tmp_path / "page.md"), "--strip", str(tmp_path / "s.png")]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    held = {r["method"]: r for r in figures["rows"] if r["course"] == "static"}
+    assert held["warpfill"]["psnr_db"] > 50 > held["tinyloop, decoded only"]["psnr_db"]
+    assert held["tinyloop, blended with the warp"]["psnr_db"] > 50
+    assert "skipped" in figures["agreement"] or figures["agreement"]["holds"]
+    text = (tmp_path / "page.md").read_text()
+    assert "48 x 28" in text and "tinyloop, untrained" in text
+    assert Image.open(tmp_path / "s.png").size == (2 * (96 + 4), 3 * (56 + 14 + 4))
+    (tmp_path / "f.json").write_text(json.dumps(figures))
+    assert main(["experiment", "tinyloop", "--figures", str(tmp_path / "f.json")]) == 0
+    assert "1 static camera, dB" in capsys.readouterr().out

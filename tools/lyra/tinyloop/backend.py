@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from ...errors import UserError
+from ...errors import UserError, shown
 from ...progress import Progress
 from ..problems import Code, GeneratorError, Problem
 from ..protocol import GeneratorInfo, Plan, Seed, Session, StepResult
@@ -39,8 +39,9 @@ class TinyLoopBackend:
             size: tuple[int, int] | None = config.size
             version = f"{told.get('grammar')}, seed {told.get('seed')}, {told.get('steps')} steps"
             weights_id = f"tinyloop {digest} ({TRAINED_ON})"
+            license_ = shown(told.get("license", "unknown"))
         except (UserError, OSError):
-            size, version, weights_id = None, "", f"tinyloop ({TRAINED_ON})"
+            size, version, weights_id, license_ = None, "", f"tinyloop ({TRAINED_ON})", LICENSE
         return GeneratorInfo(
             name="tinyloop",
             size=size,
@@ -50,7 +51,7 @@ class TinyLoopBackend:
             supports_revert=True,
             needs_seed_depth=True,
             weights_id=weights_id,
-            weights_license=LICENSE,
+            weights_license=license_,
             deterministic=True,
             version=version,
             sky=True,
