@@ -385,7 +385,8 @@ def test_the_experiment_measures_every_method_and_writes_its_page(weights, tmp_p
     assert "skipped" in figures["agreement"] or figures["agreement"]["holds"]
     text = (tmp_path / "page.md").read_text()
     assert "48 x 28" in text and "tinyloop, untrained" in text
-    assert Image.open(tmp_path / "s.png").size == (2 * (96 + 4), 3 * (56 + 14 + 4))
+    with Image.open(tmp_path / "s.png") as picture:
+        assert picture.size == (2 * (96 + 4), 3 * (56 + 14 + 4))
     (tmp_path / "f.json").write_text(json.dumps(figures))
     assert main(["experiment", "tinyloop", "--figures", str(tmp_path / "f.json")]) == 0
     assert "1 static camera, dB" in capsys.readouterr().out

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .config import LATENT, Config
+from .config import CELL, LATENT, Config
 
 PLANES = 5  # red, green, blue, depth, sky
+QUIET = -5.0  # log variance that latents begin with
 
 
 class Residual(nn.Module):
@@ -22,7 +23,11 @@ class Residual(nn.Module):
 
 
 class Encoder(nn.Module):
-    """[B, 5, H, W] -> mean and log variance [B, LATENT, H / 8, W / 8]."""
+    """[B, 5, H, W] -> mean and log variance [B, LATENT, H / 8, W / 8].
+
+    The first five channels begin as the planes at an eighth of the size: so colours come through that no scene
+    of training has, and nothing has to be learnt for it.
+    """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -35,13 +40,21 @@ class Encoder(nn.Module):
             nn.Conv2d(d, 2 * LATENT, 3, padding=1),
         )  # fmt: skip
 
+        last = self.layers[-1]
+        with torch.no_grad():
+            last.weight[:PLANES] = 0
+            last.weight[LATENT:] = 0
+            last.bias.zero_()
+            last.bias[LATENT:] = QUIET
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, spread = self.layers(x).chunk(2, 1)
-        return mean, spread.clamp(-10, 4)
+        rough = functional.avg_pool2d(x, CELL)
+        return torch.cat([mean[:, :PLANES] + rough, mean[:, PLANES:]], 1), spread.clamp(-10, 4)
 
 
 class Decoder(nn.Module):
-    """[B, LATENT, h, w] -> [B, 5, 8 h, 8 w]."""
+    """[B, LATENT, h, w] -> [B, 5, 8 h, 8 w]; begins as the first five channels, made large."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -54,8 +67,13 @@ class Decoder(nn.Module):
             nn.Conv2d(a, PLANES, 3, padding=1),
         )  # fmt: skip
 
+        last = self.layers[-1]
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
     def forward(self, z: Tensor) -> Tensor:
-        found: Tensor = self.layers(z)
+        rough = functional.interpolate(z[:, :PLANES], scale_factor=CELL, mode="bilinear")
+        found: Tensor = rough + self.layers(z)
         return found
 
 
