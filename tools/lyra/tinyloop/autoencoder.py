@@ -25,8 +25,8 @@ class Residual(nn.Module):
 class Encoder(nn.Module):
     """[B, 5, H, W] -> mean and log variance [B, LATENT, H / 8, W / 8].
 
-    The first five channels begin as the planes at an eighth of the size: so colours come through that no scene
-    of training has, and nothing has to be learnt for it.
+    The first five channels begin as the planes at an eighth of the size: so colours come through that no
+    scene of training has, and nothing has to be learnt for it.
     """
 
     def __init__(self, config: Config) -> None:
