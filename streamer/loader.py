@@ -161,6 +161,7 @@ class Loader:
         self._closing = False
         self._busy_s: dict[int, float] = {}  # thread -> its CPU time; written by it alone
         self.main_is_busy = False  # set by the main thread while it has work that should not be interrupted
+        self.is_held = False  # set by the main thread: start nothing more until it is not
         sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
         self._n_threads, self._threads = n_threads, list[threading.Thread]()
         self._relieved: set[int] = set()  # stuck threads whose place another has taken
@@ -276,7 +277,7 @@ class Loader:
 
     def _give_way(self) -> None:
         """Wait while the main thread has work for a millisecond or two, or it would take three times that."""
-        while self.main_is_busy and not self._closing:
+        while (self.main_is_busy or self.is_held) and not self._closing:
             time.sleep(GIVE_WAY_S)
 
     def _keep(self, wish: Wanted, ids: U64, ahead: Sight) -> None:

@@ -195,6 +195,10 @@ class Streamer:
         """CPU time of the loader's threads so far."""
         return self._loader.busy_s
 
+    def hold(self, is_held: bool) -> None:
+        """Let the loader's threads rest after what they have begun, or go on: for measuring."""
+        self._loader.is_held = is_held
+
     def close(self) -> None:
         """Stop the threads. Does not wait for a hung read."""
         self._loader.close()
