@@ -89,10 +89,9 @@ class Residency:
         self._touched[slots] = np.maximum(self._touched[slots], frame)
         self._unproved[slots] = False
 
-    def keep(self, ids: U64, frame: int) -> None:
-        """These chunks are about to be used, if they are still here: a new prediction goes through them."""
-        slots = self.table.chunks.find(ids)
-        slots = slots[slots != NOWHERE]
+    def keep(self, ids: U64, slots: I64, frame: int) -> None:
+        """Chunks are about to be used, if still in these slots: a new prediction goes through them."""
+        slots = slots[self.slots.taken[slots] & (self.slots.owner[slots] == ids)]
         self._touched[slots] = np.maximum(self._touched[slots], frame)
         self._predicted[slots], self._unproved[slots] = frame, True
 

@@ -226,8 +226,8 @@ class Streamer:
     def _take_arrivals(self, frame: int) -> None:
         bad = []
         for arrivals in self._loader.arrivals():
-            if arrivals.kept.size:
-                self.residency.keep(arrivals.kept, frame)
+            if arrivals.kept[0].size:
+                self.residency.keep(*arrivals.kept, frame)
             if arrivals.ids.size or arrivals.empty.size:
                 self._waiting.append(arrivals)
             if arrivals.bad.size:
