@@ -195,6 +195,10 @@ class Streamer:
         """CPU time of the loader's threads so far."""
         return self._loader.busy_s
 
+    def hold(self, is_held: bool) -> None:
+        """Let the loader's threads rest after what they have begun, or go on: for measuring."""
+        self._loader.is_held = is_held
+
     def close(self) -> None:
         """Stop the threads. Does not wait for a hung read."""
         self._loader.close()
@@ -222,8 +226,8 @@ class Streamer:
     def _take_arrivals(self, frame: int) -> None:
         bad = []
         for arrivals in self._loader.arrivals():
-            if arrivals.kept.size:
-                self.residency.keep(arrivals.kept, frame)
+            if arrivals.kept[0].size:
+                self.residency.keep(*arrivals.kept, frame)
             if arrivals.ids.size or arrivals.empty.size:
                 self._waiting.append(arrivals)
             if arrivals.bad.size:
