@@ -19,7 +19,7 @@ from voxtide.tools.lyra.tinyloop.grammar import GRAMMARS
 
 torch = pytest.importorskip("torch", reason="TinyLoop's networks need torch: pip install 'voxtide[lyra]'")
 
-from voxtide.tools.lyra.tinyloop import courses, flow, learning, model, states, strip, train  # noqa: E402
+from voxtide.tools.lyra.tinyloop import courses, flow, learning, model, page, states, strip, train  # noqa: E402
 from voxtide.tools.lyra.tinyloop.batches import Walks, chunks_batch  # noqa: E402
 from voxtide.tools.lyra.tinyloop.denoiser import Shown  # noqa: E402
 from voxtide.tools.lyra.tinyloop.gates import GATED, gates  # noqa: E402
@@ -313,6 +313,13 @@ def test_weights_of_other_shapes_are_refused(weights, monkeypatch):
         model.load(weights)
 
 
+def test_weights_are_fit_only_if_the_network_alone_passes():
+    good, bad = {"1": {"holds": True}}, {"1": {"holds": False}}
+    for alone, word in ((bad, "are **not** fit"), (good, "These weights are fit")):
+        told = page._verdict({"gates": {GATED: good, page.ALONE: alone, page.UNTRAINED: good}})
+        assert word in told and told.count("do **not**") == (alone is bad)
+
+
 def test_gates_hold_and_fail():
     def row(course, method, **more):
         step = {"colour": 0.01, "scale": 1.01, "psnr_known_db": 30}
@@ -327,7 +334,9 @@ def test_gates_hold_and_fail():
             **more,
         }
 
-    rows = [row(c, m) for c in ("static", "small", "there-and-back") for m in (GATED, "warp only")]
+    rows = [
+        row(c, m) for c in ("static", "small", "there-and-back") for m in (GATED, "warp only", "warpfill")
+    ]
     assert all(g["holds"] for g in gates(rows).values())
     late = [{"colour": 0.01, "scale": 1.0}, {"colour": 0.06, "scale": 0.9}]
     for change in (
@@ -337,7 +346,9 @@ def test_gates_hold_and_fail():
     ):  # fmt: skip
         kept = [r for r in rows if (r["course"], r["method"]) != (change["course"], GATED)]
         found = gates([*kept, row(change["course"], GATED) | change])
-        assert sum(not g["holds"] for g in found.values()) == 1 + (change["course"] == "there-and-back")
+        assert sum(not g["holds"] for g in found.values()) == 1 + (
+            change["course"] in ("small", "there-and-back")
+        )
 
 
 def test_commands(weights, tmp_path, capsys):
