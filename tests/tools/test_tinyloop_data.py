@@ -82,6 +82,15 @@ def test_a_record_is_kept_and_a_torn_one_is_made_anew(tmp_path):
     assert all(np.array_equal(getattr(made, n), getattr(again, n)) for n in samples.Recorded.__slots__)
 
 
+def test_walks_made_together_are_those_made_alone(tmp_path):
+    samples.made_together(tmp_path / "a", 3, SMALL, 2, lambda line: None)
+    for i in range(3):
+        samples.kept(samples.folder_of(tmp_path / "b", SMALL), *samples.place_of(i), SMALL)
+    one, other = (sorted(samples.folder_of(tmp_path / n, SMALL).iterdir()) for n in "ab")
+    assert [f.name for f in one] == ["A00000.npz", "A00001.npz", "B00000.npz"]
+    assert [f.read_bytes() for f in one] == [f.read_bytes() for f in other]
+
+
 def test_depth_comes_back_and_the_sky_is_deepest():
     z = np.array([0.5, 2.0, 9.0, 1e9, 0, np.inf])
     deep = condition.depth_in(z, 2.0)

@@ -17,7 +17,7 @@ from ..errors import UserError
 from . import arguments
 
 SIZES = ("104x64", "208x120")
-WALKS = {"104x64": 480, "208x120": 2000}
+WALKS = {"104x64": 480, "208x120": 480}
 TOLD_S = 20.0  # between lines where there is no terminal
 
 
@@ -30,7 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", default="cpu", metavar="NAME", help="cpu or cuda (cpu)")
     add("--threads", type=arguments.count, metavar="N", help="of the CPU (all)")
     add("--seed", type=arguments.natural, default=1, metavar="N", help="of weights, batches and noise (1)")
-    add("--walks", type=arguments.count, metavar="N", help="of the training set (480; 2000 for 208x120)")
+    add("--walks", type=arguments.count, metavar="N", help="of the training set (480)")
+    add(
+        "--processes",
+        type=arguments.count,
+        default=1,
+        metavar="N",
+        help="that make walks beforehand (1: as needed)",
+    )
     add("--cache", type=Path, metavar="DIR", help="where walks are kept (beside OUT)")
     add(
         "--out", type=Path, required=True, metavar="FILE.safetensors", help="weights; their state beside them"
@@ -52,13 +59,16 @@ def run(args: argparse.Namespace) -> int:
     from ..lyra.tinyloop.states import Plan
     from ..lyra.tinyloop.train import train
 
-    plan = Plan(CONFIGS[args.size], args.seed, args.walks or WALKS[args.size], args.steps, args.minutes)
+    cache, n_walks = args.cache or args.out.parent / "walks", args.walks or WALKS[args.size]
+    if args.processes > 1:
+        from ..lyra.tinyloop.samples import made_together
+
+        made_together(cache, n_walks, CONFIGS[args.size], args.processes, _line())
+    plan = Plan(CONFIGS[args.size], args.seed, n_walks, args.steps, args.minutes)
     stopped: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: stopped.append(number))
     try:
-        state = train(
-            plan, args.out, args.cache or args.out.parent / "walks", device, _line(), lambda: bool(stopped)
-        )
+        state = train(plan, args.out, cache, device, _line(), lambda: bool(stopped))
     finally:
         signal.signal(signal.SIGINT, before)
     if stopped:

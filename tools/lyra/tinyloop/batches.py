@@ -14,7 +14,7 @@ from .condition import closed
 from .config import FAR, Config
 from .denoiser import Shown
 from .model import TinyLoop, coverage_of
-from .samples import CHUNKS, Recorded, folder_of, kept
+from .samples import CHUNKS, Recorded, folder_of, kept, place_of
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Walks:
         return tinted(rgb, np.random.default_rng([i, 606])) if i % 4 > 1 else rgb
 
     def get(self, i: int) -> Recorded:
-        return kept(folder_of(self.cache, self.config), "AB"[i % 2], i // 2, self.config)
+        return kept(folder_of(self.cache, self.config), *place_of(i), self.config)
 
     def encoded(self, i: int, model: TinyLoop) -> tuple[Tensor, ...]:
         """Of a walk, in half precision: latents, coverage, routes of chunks, slots and recent frames."""

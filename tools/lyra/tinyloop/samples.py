@@ -7,7 +7,9 @@ sizes alone. Every second walk's memory has wrong depth, as a generator's own wo
 import os
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,26 @@ def _grain(rng: np.random.Generator, n: int, shape: tuple[int, ...]) -> F32:
 
 def folder_of(cache: Path, config: Config) -> Path:
     return cache / f"{GRAMMAR}-{config.width}x{config.height}-{config.chunk}"
+
+
+def place_of(i: int) -> tuple[str, int]:
+    """Grammar and number of the i-th walk of training: A and B in turn."""
+    return "AB"[i % 2], i // 2
+
+
+def made_together(cache: Path, n: int, config: Config, processes: int, tell: Callable[[str], None]) -> None:
+    """Make the first n walks that the cache lacks, several at once. OSError."""
+    folder = folder_of(cache, config)
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        made = [pool.submit(make, folder, *place_of(i), config) for i in range(n)]
+        for done, one in enumerate(made, 1):
+            one.result()
+            tell(f"walks {done:,} of {n:,}")
+
+
+def make(folder: Path, grammar: str, number: int, config: Config) -> None:
+    """Have a walk in the cache."""
+    kept(folder, grammar, number, config)
 
 
 def kept(folder: Path, grammar: str, number: int, config: Config) -> Recorded:
