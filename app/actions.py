@@ -11,6 +11,9 @@ from .moving_keys import MOVING_KEYS
 from .session import Session
 
 
+PASS_DIGITS = "1234567890"  # as they lie on a keyboard
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """A key that does something once when it goes down. Keys are positions (glfw codes), not letters."""
@@ -25,7 +28,7 @@ class Action:
 
 def _show_pass(name: str) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        session.pass_name = name
+        session.show_pass(name)
 
     return run
 
@@ -54,8 +57,8 @@ def _freeze(session: Session) -> None:
 
 VIEW_ACTIONS = (
     *(
-        Action(glfw.KEY_1 + i, str(i + 1), f"pass {name}", f"Show the pass {name}", _show_pass(name))
-        for i, name in enumerate(PASSES)
+        Action(ord(digit), digit, f"pass {name}", f"Show the pass {name}", _show_pass(name))
+        for digit, name in zip(PASS_DIGITS, PASSES, strict=True)  # glfw's key codes of digits are ASCII
     ),
     Action(glfw.KEY_SLASH, "?", "help", "Show or hide this list", _help),
     Action(glfw.KEY_ESCAPE, "Esc", "close", "Close help, else the window", _close),

@@ -17,6 +17,7 @@ from .scene import Scene
 from .settings import Settings
 
 MAX_MESSAGES = 50
+SEMANTIC = "semantic"  # a pass, and the layer that it shows
 Triple = tuple[int, int, int]
 
 
@@ -85,6 +86,12 @@ class Session:
 
     def __post_init__(self) -> None:
         self.pose = self.home
+
+    def show_pass(self, name: str) -> None:
+        """Show a pass of layout.PASSES, and say so where this world has nothing for it."""
+        self.pass_name = name
+        if name == SEMANTIC and SEMANTIC not in self.layers:
+            self.say(f"{self.name} knows no entities: the pass semantic has nothing to show")
 
     def say(self, text: str) -> None:
         """One line for the user, shown in the window for some seconds."""

@@ -79,7 +79,8 @@ class Show:
         frozen = session.frozen or scene.streamer is None
         one = frame.draw if frozen else frame.draw_streamed
         session.view, session.report = view, one(self._renderer, scene, view, light, session.pass_name)
-        self._is_settled = wish == self._drawn and (frozen or frame.is_settled(session.report, scene))
+        quiet = session.report.knows_entities if frozen else frame.is_settled(session.report, scene)
+        self._is_settled = wish == self._drawn and quiet
 
     def present(self, overlay: Overlay, window: tuple[int, int]) -> None:
         """Bring picture and panel to the window."""

@@ -127,6 +127,7 @@ class Worlds:
         session.name, session.home, session.picked = ready.opened.name, ready.home, None
         self._show(session, ready)
         session.pose = pose if self._keeps_pose else ready.home
+        session.show_pass(session.pass_name)
         return True
 
     def _scene(self, ready: Ready) -> Scene:
