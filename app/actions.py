@@ -10,7 +10,6 @@ from . import path_desk
 from .moving_keys import MOVING_KEYS
 from .session import Session
 
-
 PASS_DIGITS = "1234567890"  # as they lie on a keyboard
 
 

@@ -1,9 +1,9 @@
-"""What the pass semantic shows an entity as: 254 colours, well apart for ids that are near each other. Pure."""
+"""What the pass semantic shows an entity as: 254 colours, those of neighbouring ids well apart. Pure."""
 
 import colorsys
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..atlas.layout import ENTITY_COLOURS, ENTITY_UNREAD
 
@@ -12,7 +12,7 @@ _GOLDEN = 0.61803398875  # of a turn: hues that come one after the other are far
 _TONES = ((0.72, 0.95), (0.50, 1.00), (0.85, 0.70), (0.38, 0.80), (0.95, 1.00), (0.62, 0.58))
 
 
-def colour_index(ids: NDArray[np.unsignedinteger]) -> NDArray[np.uint8]:
+def colour_index(ids: ArrayLike) -> NDArray[np.uint8]:
     """Entity ids [...] -> [...] which colour: 0 for none. Ids 254 apart share one."""
     wide = np.asarray(ids, np.int64)
     return np.where(wide == 0, 0, 1 + (wide - 1) % ENTITY_COLOURS).astype(np.uint8)

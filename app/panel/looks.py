@@ -1,6 +1,5 @@
 """The window "View": what is drawn and how."""
 
-import numpy as np
 from imgui_bundle import imgui
 
 from ...atlas.layout import PASSES, PROJECTIONS
@@ -81,7 +80,7 @@ def _legend(session: Session) -> None:
     clipper.begin(len(met))
     while clipper.step():
         for entity in met[clipper.display_start : clipper.display_end]:
-            r, g, b, _ = (_PALETTE[colour_index(np.uint32(entity))] / 255).tolist()
+            r, g, b, _ = (_PALETTE[colour_index(entity)] / 255).tolist()
             imgui.color_button(f"##entity{entity}", imgui.ImVec4(r, g, b, 1), flags, edge)
             imgui.same_line()
             imgui.text(entities.names.get(entity, f"entity {entity}"))

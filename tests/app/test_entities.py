@@ -1,4 +1,4 @@
-"""The pass semantic: each pixel is coloured by the entity that its voxel has on disk, whatever was streamed."""
+"""The pass semantic: each pixel has the colour of the entity that its voxel has on disk."""
 
 import time
 from types import SimpleNamespace
@@ -191,4 +191,10 @@ def test_colours_of_near_ids_differ():
     colours = palette()[1 : layout.ENTITY_COLOURS + 1, :3].astype(int)
     assert len(np.unique(palette()[:, :3], axis=0)) == 256
     assert np.abs(np.diff(colours, axis=0)).max(-1).min() > 40
-    assert colour_index(np.array([0, 1, 254, 255, 2_000_000], np.uint32)).tolist() == [0, 1, 254, 1, 2_000_000 % 254]
+    assert colour_index([0, 1, 254, 255, 20_000]).tolist() == [
+        0,
+        1,
+        254,
+        1,
+        1 + 19_999 % 254,
+    ]
