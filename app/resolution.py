@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass, field
 
+from ..atlas.layout import CUBE_FACES
+
+_LEAST = 16  # pixels of a side: less shows nothing
 REST_S = 0.08  # after the last movement, all pixels again: a hand that only pauses is not made to wait twice
 _NEAR = 1.4  # a frame whose time is within this factor of the wish: little steps, and of three the middle one
 _GAIN = 0.35  # of the error in the logarithm of time, per frame that is near
@@ -56,3 +59,11 @@ class Resolution:
             factor = min(max(error, 1 / _MOST), _MOST)
             self._late.clear()
         self.area = min(max(self.area * factor, 1e-4), 1.0)
+
+
+def scaled_size(size: tuple[int, int], scale: float, projection: str) -> tuple[int, int]:
+    """How many pixels to draw for a picture of `size`: as the projection wants it."""
+    width, height = (min(max(round(side * scale), min(_LEAST, side)), side) for side in size)
+    if projection == "cube":
+        return CUBE_FACES * (width // CUBE_FACES), width // CUBE_FACES
+    return (max(width // 2 * 2, 2), height) if projection == "stereo" else (width, height)

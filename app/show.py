@@ -1,21 +1,18 @@
 """The picture in the window: which frames are drawn, with how many pixels, and what they were like."""
 
-import math
 import time
 from dataclasses import replace
 
-from ..atlas.layout import CUBE_FACES
 from . import frame
 from .camera import look
+from .light import light_from
 from .panel.over import Box
 from .render.context import Context
 from .render.overlay import Overlay
-from .render.renderer import Light, Renderer
-from .resolution import Resolution
+from .render.renderer import Renderer
+from .resolution import Resolution, scaled_size
 from .session import Session
-from .settings import Settings
 
-_LEAST = 16  # pixels of a side: less shows nothing
 _IDLE_MS = 250.0  # a longer gap between frames was a pause, no frame
 
 
@@ -119,20 +116,3 @@ class Show:
     def release(self) -> None:
         """Free all of it."""
         self._renderer.release()
-
-
-def scaled_size(size: tuple[int, int], scale: float, projection: str) -> tuple[int, int]:
-    """How many pixels to draw for a picture of `size`: as the projection wants it."""
-    width, height = (min(max(round(side * scale), min(_LEAST, side)), side) for side in size)
-    if projection == "cube":
-        return CUBE_FACES * (width // CUBE_FACES), width // CUBE_FACES
-    return (max(width // 2 * 2, 2), height) if projection == "stereo" else (width, height)
-
-
-def light_from(settings: Settings, extent_voxels: float) -> Light:
-    """The light that the settings describe, in a world whose diagonal is so long."""
-    extent = max(extent_voxels, 1.0)
-    azimuth, height = math.radians(settings.sun_azimuth_deg), math.radians(settings.sun_elevation_deg)
-    sun = math.cos(azimuth) * math.cos(height), math.sin(azimuth) * math.cos(height), math.sin(height)
-    haze = -math.log(1 - min(settings.haze_percent, 99.0) / 100) / extent
-    return Light(haze, extent, settings.shadows, sun, 2.0**settings.exposure_stops)

@@ -3,6 +3,7 @@
 from imgui_bundle import imgui
 
 from ...atlas.layout import PASSES, PROJECTIONS
+from .. import taking
 from ..entity_colours import colour_index, palette
 from ..session import SEMANTIC, Session
 from . import style, widgets
@@ -40,6 +41,11 @@ def draw(session: Session) -> None:
     told = " ".join(f"{p}: {PROJECTION_TEXTS.get(p, '')}" for p in names)
     session.projection = widgets.choice(session, "Projection", session.projection, names, told)
     widgets.settings_of(session, "Camera")
+    if imgui.button("Screenshot", imgui.ImVec2(-1, 0)):
+        taking.screenshot(session)
+    widgets.tip(
+        session, f"As a PNG in {taking.pictures_folder()}; drop it here to look from there again. (F12)"
+    )
     widgets.heading("Light")
     widgets.settings_of(session, "Light")
     widgets.heading("Quality")

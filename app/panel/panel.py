@@ -132,7 +132,8 @@ class Panel:
         inside = now.cursor[0] - x, now.cursor[1] - y
         takes_mouse = self._io.want_capture_mouse and not self._drags_scene
         session.cursor = None if takes_mouse else inside
-        left = replace(now, cursor=inside)
+        start = now.drag_from and (now.drag_from[0] - x, now.drag_from[1] - y)
+        left = replace(now, cursor=inside, drag_from=start if self._drags_scene else None)
         if takes_mouse:
             left = replace(left, turn=(0.0, 0.0), scroll=0.0, double_clicked=False)
         if self._io.want_text_input:
@@ -151,8 +152,7 @@ class Panel:
                     window.draw(session)
                 imgui.end()
             self._bring_forward()
-        else:
-            dialogs.hear(session)
+        dialogs.hear(session)
         over.strokes(session, self.picture)
         over.messages(session, self.picture)
         if session.shows_help:

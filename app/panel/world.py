@@ -49,4 +49,3 @@ def _open_buttons(session: Session) -> None:
     if imgui.button("Open scene …", imgui.ImVec2(half, 0)):
         dialogs.ask_for_scene(session)
     widgets.tip(session, "Splats, points, meshes, volumes, .vox … baked in the background. Or drop it here.")
-    dialogs.hear(session)

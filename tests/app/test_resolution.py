@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from voxtide.app.resolution import REST_S, Resolution
-from voxtide.app.show import scaled_size
+from voxtide.app.resolution import REST_S, Resolution, scaled_size
 
 PIXELS = 940 * 720
 

@@ -7,13 +7,16 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import astuple
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from person import ROOT, Person, distance
+from PIL import Image
 from screen import opened_screen
+from voxtide.app import snapshot
 from voxtide.tools.cli import main
 from worlds import make_world
 
@@ -80,6 +83,8 @@ def visit(person, tmp_path):
     passes(person, opened)
     change_a_setting(person)
     record_a_path(person)
+    drag_a_key(person)
+    screenshot(person)
     drop(person, tmp_path)
 
 
@@ -168,6 +173,49 @@ def film(person):
     assert {f.shape for f in frames} == {(FILM[1], FILM[0], 3)}
     assert all(f.std() > 10 for f in frames), "there is something to see in each"
     assert np.abs(frames[0].astype(int) - frames[-1]).mean() > 2, "and it moves"
+
+
+def screenshot(person):
+    """With its key. The PNG knows where it was taken."""
+    start = person.rests()
+    person.do("key", "F12")
+    now = person.until(lambda now: told(now, "Screenshot: "))
+    file = Path(next(m for m in now["messages"] if m.startswith("Screenshot: ")).removeprefix("Screenshot: "))
+    assert file.parent == person.folder / "pictures" / "voxtide"
+    taken, size = snapshot.read(file)
+    assert list(size) == start["size"]
+    assert [*astuple(taken.pose)][:5] == pytest.approx(start["pose"])
+    with Image.open(file) as image:
+        assert np.asarray(image).std() > 10
+
+
+def drag_a_key(person):
+    """From behind both keys: one by its handle, and back with Ctrl+Z."""
+
+    def in_sight(now):
+        where = [i for i, at in enumerate(now["key_pixels"]) if at and 80 < at[0] < 850 and 80 < at[1] < 640]
+        return len(where) == 2 and np.ptp(np.array(now["key_pixels"])[:, 0]) > 40
+
+    before = person.hold("s", in_sight)
+    i = int(np.argmax([at[0] for at in before["key_pixels"]]))
+    x, y = before["key_pixels"][i]
+
+    def follows(now):
+        return now["key_pixels"][i] is not None and np.allclose(
+            now["key_pixels"][i], (x + 60, y - 40), atol=2
+        )
+
+    person.drag((round(x), round(y)), (60, -40), follows)
+    there = person.rests()
+    assert there["pose"] == pytest.approx(before["pose"]), "the view stayed"
+    person.shot("dragged")
+    assert distance_of(there["key_poses"][1 - i], before["key_poses"][1 - i]) == 0
+    person.do("key", "ctrl+z")
+    person.until(lambda now: now["key_poses"] == before["key_poses"])
+
+
+def distance_of(a, b):
+    return float(np.linalg.norm(np.subtract(a, b)))
 
 
 def told(now, text):
