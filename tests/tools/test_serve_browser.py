@@ -6,7 +6,7 @@ import time
 import browser
 import numpy as np
 import pytest
-from serving import TOKEN, Client, served, small_world, soon
+from serving import HOME, TOKEN, Client, served, small_world, soon
 
 SIZE = 640, 360
 
@@ -108,16 +108,17 @@ def test_a_lost_connection_comes_back_to_where_it_was(world, tmp_path, gl_contex
         with browser.opened(serving.url, tmp_path / "profile", SIZE) as page:
             assert is_still(page), (told(page), page.log)
             key(page, "KeyS", "keyDown", "s")
-            time.sleep(0.5)
+            assert soon(lambda: told(page)["at"][0] < HOME.x - 0.1), "S goes back"
             key(page, "KeyS", "keyUp")
-            assert is_still(page)
             serving.close()
             assert soon(lambda: told(page)["state"] == "lost")
-            at = told(page)["at"]
             with served(world, port=port) as again:
                 assert soon(lambda: told(page)["state"] == "live" and told(page)["flies"], 30)
-                assert soon(lambda: again.hall.pilot.wish.pose.x == at[0]), (told(page), at)
-                assert soon(lambda: told(page)["n"] > 1 and told(page)["pose"] == at), (told(page), at)
+                # Asked anew each time: where the page is slow it glides on after the key has gone up.
+                assert soon(lambda: again.hall.pilot.wish.pose.x == told(page)["at"][0], 30), told(page)
+                assert is_still(page), (told(page), page.log)
+                now = told(page)
+                assert now["n"] > 1 and now["at"][0] < HOME.x - 0.1, "it is where it was, not at home"
             with served(world, port=port, token=TOKEN + "-new"):
                 assert soon(lambda: told(page)["state"] == "ended", 30)
                 assert "new token" in told(page)["note"]
