@@ -63,6 +63,7 @@ VIEW_ACTIONS = (
     Action(glfw.KEY_SLASH, "?", "help", "Show or hide this list", _help),
     Action(glfw.KEY_ESCAPE, "Esc", "close", "Close help, else the window", _close),
     Action(glfw.KEY_H, "H", "home", "Go to where the world is seen whole", _home),
+    Action(glfw.KEY_N, "N", "next world", "Show the next of the open worlds", Session.next_world),
     Action(glfw.KEY_TAB, "Tab", "panel", "Show or hide the panel", _panel),
     Action(glfw.KEY_F12, "F12", "screenshot", "Keep the picture as a PNG", taking.screenshot),
     Action(glfw.KEY_K, "K", "key", "Add a key to the camera path where you stand", path_desk.add_key),

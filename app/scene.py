@@ -134,7 +134,10 @@ def pin(
     n_threads: int = 2,
 ) -> Pinned:
     """The part of `stream` that reads and needs no GPU: for a thread that may wait."""
-    n_slots = max(_shape_of(source)[0].n_chunks + 8, slots_in(vram_bytes))
+    n_slots = slots_in(vram_bytes)
+    if isinstance(source, World):  # more than there is is never needed, and to allocate it takes time
+        n_slots = min(n_slots, sum(region.n_chunks for region in source.regions))
+    n_slots = max(_shape_of(source)[0].n_chunks + 8, n_slots)
     streamer = Streamer(source, Budgets(n_slots, ram_bytes), on_bad, n_threads)
     return Pinned(streamer, streamer.pin(), on_bad)
 

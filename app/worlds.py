@@ -126,11 +126,12 @@ class Worlds:
             session.tiny_budget = self.wants_tiny
             return False
         old, pose = session.scene, session.pose
+        session.poses[session.name] = pose
         session.scene = self._scene(ready)
         old.release()
         session.name, session.home, session.picked = ready.opened.name, ready.home, None
         self._show(session, ready)
-        session.pose = pose if self._keeps_pose else ready.home
+        session.pose = pose if self._keeps_pose else session.poses.get(session.name, ready.home)
         session.show_pass(session.pass_name)
         return True
 

@@ -133,7 +133,7 @@ class Panel:
         takes_mouse = self._io.want_capture_mouse and not self._drags_scene
         session.cursor = None if takes_mouse else inside
         start = now.drag_from and (now.drag_from[0] - x, now.drag_from[1] - y)
-        left = replace(now, cursor=inside, drag_from=start if self._drags_scene else None)
+        left = replace(now, cursor=inside, drag_from=None if takes_mouse else start)
         if takes_mouse:
             left = replace(left, turn=(0.0, 0.0), scroll=0.0, double_clicked=False)
         if self._io.want_text_input:

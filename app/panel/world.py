@@ -12,8 +12,8 @@ def draw(session: Session) -> None:
     """Between imgui's begin and end."""
     _open_buttons(session)
     widgets.heading("Open")
-    for name in session.worlds:
-        _entry(session, name, name == session.name)
+    for name in list(session.worlds):
+        _open_world(session, name, name == session.name)
     for baking in session.bakings:
         imgui.text(baking.name)
         imgui.progress_bar(baking.fraction, imgui.ImVec2(-1, 0), baking.stage)
@@ -33,11 +33,23 @@ def draw(session: Session) -> None:
             _entry(session, name, False)
 
 
+def _open_world(session: Session, name: str, is_shown: bool) -> None:
+    """A world that is open: click to show it, or take it from the list."""
+    if not is_shown:
+        if imgui.small_button(f"x##{name}"):
+            session.worlds.remove(name)
+        widgets.tip(session, "Close this world: take it from the list.")
+        imgui.same_line()
+    _entry(session, name, is_shown)
+
+
 def _entry(session: Session, name: str, is_shown: bool) -> None:
     short = PurePath(name).name or name
     if imgui.selectable(f"{short}##{name}", is_shown)[0] and not is_shown:
         session.open_next.append(name)
-    widgets.tip(session, f"{name}\n" + ("It is shown now." if is_shown else "Click to show it."))
+    widgets.tip(
+        session, f"{name}\n" + ("It is shown now." if is_shown else "Click to show it. (N: the next)")
+    )
 
 
 def _open_buttons(session: Session) -> None:

@@ -201,9 +201,8 @@ def drag_a_key(person):
     x, y = before["key_pixels"][i]
 
     def follows(now):
-        return now["key_pixels"][i] is not None and np.allclose(
-            now["key_pixels"][i], (x + 60, y - 40), atol=2
-        )
+        at = now["key_pixels"][i]
+        return at is not None and np.allclose(at, (x + 60, y - 40), atol=2)
 
     person.drag((round(x), round(y)), (60, -40), follows)
     there = person.rests()
