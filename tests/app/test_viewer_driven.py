@@ -117,7 +117,7 @@ def orbit_and_focus(person):
 
 
 def passes(person, opened):
-    for key, name in (("2", "depth"), ("4", "uvw"), ("8", "residency")):
+    for key, name in (("2", "depth"), ("4", "uvw"), ("8", "residency"), ("0", "semantic")):
         person.do("key", key)
         person.until(lambda now, name=name: now["pass"] == name)
         person.shot(name, lambda shot: np.abs(centre(shot) - opened).mean() > 5)

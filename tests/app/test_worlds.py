@@ -68,9 +68,7 @@ def test_one_goes_from_world_to_world_and_back_to_where_one_was(opened):
         session.open_next.append(name)
         shows(worlds, session, name)
     assert session.worlds == ["a.vxt", "b.vxt", "c.vxt"]
-    assert session.pose == session.home == Pose(1.0, -1.0, 1.0, 90.0, -20.0), (
-        "a world that is new is seen whole"
-    )
+    assert session.pose == session.home == Pose(1.0, -1.0, 1.0, 90.0, -20.0), "a new one is seen whole"
     run_pressed(session, [(N, 0)])
     shows(worlds, session, "a.vxt")
     assert session.pose == at

@@ -1,4 +1,4 @@
-"""Adaptive resolution on the real window: does it hold the frame rate while the view moves, and end when it rests?
+"""Adaptive resolution on the real window: the frame rate while the view moves, all pixels when it rests.
 
 `voxtide view` on the shipped depot in an Xvfb window of 1280x720, its own loop with panel and streaming; the
 mouse is replaced: it looks around for 6 s, then rests for 1.5 s, N times. `fps`: frames per second of each
