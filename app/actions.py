@@ -69,7 +69,7 @@ VIEW_ACTIONS = (
     Action(glfw.KEY_K, "K", "key", "Add a key to the camera path where you stand", path_desk.add_key),
     Action(glfw.KEY_SPACE, "Space", "play", "Play the camera path, or stop", path_desk.play_or_stop),
     Action(glfw.KEY_Z, "Ctrl+Z", "undo", "Take the last change of the path back", path_desk.undo, _CTRL),
-    Action(glfw.KEY_Y, "Ctrl+Y", "redo", "Make it again", path_desk.redo, _CTRL),
+    Action(glfw.KEY_Y, "Ctrl+Y", "redo", "Make the change again that was taken back", path_desk.redo, _CTRL),
     Action(glfw.KEY_Z, "Z", "freeze", "Freeze streaming: nothing comes, nothing goes", _freeze),
 )
 

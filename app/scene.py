@@ -37,6 +37,7 @@ class Scene:
     pool: Pool
     streamer: Streamer | None = None  # None: what is there stays, and nothing comes
     entities: Entities | None = None  # None: the world has none
+    vram_bytes: int = 0  # what chunks may take; a small world needs less, and has no more slots than chunks
 
     @property
     def n_resident(self) -> int:
@@ -124,6 +125,7 @@ class Pinned:
     streamer: Streamer
     update: Update
     on_bad: OnBad
+    vram_bytes: int
 
 
 def pin(
@@ -139,7 +141,7 @@ def pin(
         n_slots = min(n_slots, sum(region.n_chunks for region in source.regions))
     n_slots = max(_shape_of(source)[0].n_chunks + 8, n_slots)
     streamer = Streamer(source, Budgets(n_slots, ram_bytes), on_bad, n_threads)
-    return Pinned(streamer, streamer.pin(), on_bad)
+    return Pinned(streamer, streamer.pin(), on_bad, vram_bytes)
 
 
 def scene_of(ctx: Context, source: ChunkSource, pinned: Pinned) -> Scene:
@@ -148,7 +150,7 @@ def scene_of(ctx: Context, source: ChunkSource, pinned: Pinned) -> Scene:
     streamer = pinned.streamer
     pool = Pool(ctx, root, streamer.budgets.n_slots)
     scene = Scene(root, source.meta.voxel_size_m, extent, streamer.residency, pool, streamer)
-    scene.entities = _entities_of(source, scene, pinned.on_bad)
+    scene.entities, scene.vram_bytes = _entities_of(source, scene, pinned.on_bad), pinned.vram_bytes
     scene.apply(pinned.update)
     return scene
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import glfw
 from imgui_bundle import imgui
+from voxtide.app import frame
 from voxtide.app.panel.panel import Panel
 from voxtide.app.panel.windows import WINDOWS
 from voxtide.app.remembering import Remembering
@@ -36,6 +37,7 @@ def state_of(session):
         "picked": session.picked.voxel if session.picked else None,
         "size": session.size,
         "help": session.shows_help,
+        "settled": bool(session.report and frame.is_settled(session.report, session.scene)),
         "drawn": session.view.size if session.view else None,
         "fov_deg": session.settings.fov_deg,
         "shadows": session.settings.shadows,

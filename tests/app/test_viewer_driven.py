@@ -51,8 +51,8 @@ def centre(shot):
 
 
 def is_whole(now):
-    """All pixels of the picture are drawn."""
-    return now["drawn"] == now["size"]
+    """All pixels of the picture are drawn, and nothing is missing."""
+    return now["drawn"] == now["size"] and now["settled"]
 
 
 def test_a_visit(tmp_path, world, display):
@@ -105,6 +105,7 @@ def orbit_and_focus(person):
     person.until(lambda now: now["mode"] == "orbit")
     person.drag(THERE, (150, 0), lambda now: distance(now, before) > 0.2)
     turned = person.rests()
+    person.until(is_whole)
     person.shot("orbited")
     person.do("key", "v")
     person.until(lambda now: now["mode"] == "fly")
@@ -113,13 +114,15 @@ def orbit_and_focus(person):
     person.do("key", "f")
     person.until(lambda now: distance(now, turned) > 0.2)
     person.rests()
+    person.until(is_whole)
     person.shot("focused")
 
 
 def passes(person, opened):
     for key, name in (("2", "depth"), ("4", "uvw"), ("8", "residency"), ("0", "semantic")):
         person.do("key", key)
-        person.until(lambda now, name=name: now["pass"] == name)
+        person.until(lambda now, name=name: now["pass"] == name and is_whole(now))
+        person.after(20)  # the panel, too, has heard of it
         person.shot(name, lambda shot: np.abs(centre(shot) - opened).mean() > 5)
     person.do("key", "1")
     person.until(lambda now: now["pass"] == "colour")
