@@ -68,6 +68,10 @@ def test_a_visit(tmp_path, world, display):
         assert Path(now["world"]).stem == "dots", "the world that was looked at last"
         assert now["shadows"] is True, "a setting that was changed in the window"
         again.shot("again", lambda shot: centre(shot).std() > 5)
+        again.do("mousemove", *again.find("tab Voxel"), "click", 1, "mousemove", 465, 360)
+        again.until(lambda now: now["picked"] is not None)
+        again.after(20)
+        again.shot("voxel")
         again.leave()
     finally:
         again.end()
