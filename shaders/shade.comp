@@ -63,7 +63,8 @@ vec3 tint(uint n) {  // a colour for each number, neighbours well apart
 // Which colour the entity of a voxel has: an index of u_entity_colours.
 int entity_colour(Hit hit) {
     ivec2 row = ivec2(hit.slot & uint(SLOTS_PER_LAYER - 1), hit.slot / uint(SLOTS_PER_LAYER));
-    if (u_has_entities == 0 || texelFetch(u_entities_known, row, 0).x == 0u) return ENTITY_UNREAD;
+    if (u_has_entities == 0) return 0;
+    if (texelFetch(u_entities_known, row, 0).x == 0u) return ENTITY_UNREAD;
     ivec3 local = hit_voxel(hit) & (CHUNK - 1);
     return int(texelFetch(u_entities, ivec3(block_of(local) << 6 | bit_in_block(local), row), 0).x);
 }

@@ -169,7 +169,7 @@ def _files(session: Session, desk: Desk) -> None:
     imgui.set_next_item_width(-1)
     _, desk.file = imgui.input_text("##file", desk.file)
     _tip("Voxtide's .json, nerfstudio's camera path .json, or Lyra's trajectory .npz (docs/paths.md).")
-    width, file = _share(4), Path(desk.file)
+    width, file = _share(2), Path(desk.file)
     kinds = ".npz as Lyra's trajectory, .nerfstudio.json for nerfstudio, else Voxtide's own."
     buttons: tuple[tuple[str, bool, Callable[[], None], str], ...] = (
         ("Load", True, lambda: path_desk.load(session, file),
@@ -180,7 +180,7 @@ def _files(session: Session, desk: Desk) -> None:
          f"Choose where to write the path: {kinds}"),
     )  # fmt: skip
     for i, (name, can, run, says) in enumerate(buttons):
-        if i:
+        if i % 2:
             imgui.same_line()
         imgui.begin_disabled(not can)
         if imgui.button(name, imgui.ImVec2(width, 0)):

@@ -35,21 +35,21 @@ def draw(session: Session) -> None:
 
 def _open_world(session: Session, name: str, is_shown: bool) -> None:
     """A world that is open: click to show it, or take it from the list."""
+    cross = 1.6 * imgui.get_font_size()
+    _entry(session, name, is_shown, imgui.get_content_region_avail().x - cross)
     if not is_shown:
+        imgui.same_line()
         if imgui.small_button(f"x##{name}"):
             session.worlds.remove(name)
         widgets.tip(session, "Close this world: take it from the list.")
-        imgui.same_line()
-    _entry(session, name, is_shown)
 
 
-def _entry(session: Session, name: str, is_shown: bool) -> None:
+def _entry(session: Session, name: str, is_shown: bool, width: float = 0.0) -> None:
     short = PurePath(name).name or name
-    if imgui.selectable(f"{short}##{name}", is_shown)[0] and not is_shown:
+    size = imgui.ImVec2(width, 0)
+    if imgui.selectable(f"{short}##{name}", is_shown, imgui.SelectableFlags_.none, size)[0] and not is_shown:
         session.open_next.append(name)
-    widgets.tip(
-        session, f"{name}\n" + ("It is shown now." if is_shown else "Click to show it. (N: the next)")
-    )
+    widgets.tip(session, f"{name}\n" + ("It is shown now." if is_shown else "Click to show it."))
 
 
 def _open_buttons(session: Session) -> None:
