@@ -65,7 +65,7 @@ def draw_streamed(
     1. hear what an earlier frame's rays touched and missed, if that has come
     2. decide what comes in, what goes, and what to read next
     3. bring it in: clear entries, fill slots, write entries
-    4. march; 5. shade, whose rays to the sun ask too; 6. send the feedback on its way, and clear it
+    4. march; 5. shade, whose rays to the sun ask too; 6. reduce the feedback, and send it on its way
     """
     assert scene.streamer is not None, "this scene is not streamed"
     start, cpu_start = time.perf_counter(), time.thread_time()
@@ -84,7 +84,6 @@ def draw_streamed(
         renderer.shade(scene.pool, view, light, name)
     with _timed(timers, "reduce"):
         scene.pool.send_feedback()
-        scene.pool.clear_feedback()
     main_ms, upload_ms = (decided - start) * 1e3, (applied - decided) * 1e3
     return FrameReport(march_ms, feedback, main_ms, upload_ms, update, knows_entities=knows)
 

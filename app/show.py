@@ -25,6 +25,7 @@ class Show:
         self._drawn: object = None
         self._pose: object = None
         self._is_settled = False
+        self._since = 0  # frame in which what is drawn now was drawn first
         self._corner, self._shown_size = (0, 0), size
         self._view_size = size
         self._scaled = False
@@ -76,8 +77,11 @@ class Show:
         frozen = session.frozen or scene.streamer is None
         one = frame.draw if frozen else frame.draw_streamed
         session.view, session.report = view, one(self._renderer, scene, view, light, session.pass_name)
+        if wish != self._drawn:
+            self._since = scene.pool.frame - 1
+        heard = frozen or session.report.feedback.frame >= self._since
         quiet = session.report.knows_entities if frozen else frame.is_settled(session.report, scene)
-        self._is_settled = wish == self._drawn and quiet
+        self._is_settled = wish == self._drawn and heard and quiet
 
     def present(self, overlay: Overlay, window: tuple[int, int]) -> None:
         """Bring picture and panel to the window."""

@@ -73,22 +73,16 @@ REQUEST = np.dtype([("slot", "<u4"), ("octant", "<u4"), ("wanted_level", "<u4"),
 assert REQUEST.itemsize == 16
 MAX_REQUESTS = 4096  # per frame; more are counted, not stored
 
-# std430 mirror of the head of buffer Feedback. Its first three words are the groups of the dispatch
-# that clears: one group per CLEAR_SLOTS touched slots.
+# std430 mirror of the head of buffer Feedback.
 FEEDBACK = np.dtype(
-    [
-        ("n_groups", "<u4"),
-        ("one_y", "<u4"),
-        ("one_z", "<u4"),
-        ("n_touched", "<u4"),
-        ("n_requests", "<u4"),
-        ("n_requests_lost", "<u4"),
-        ("n_unresolved", "<u4"),
-        ("pad", "<u4"),
-    ]
+    [("n_touched", "<u4"), ("n_requests", "<u4"), ("n_requests_lost", "<u4"), ("n_unresolved", "<u4")]
 )
-assert FEEDBACK.itemsize == 32
-CLEAR_SLOTS = 16
+assert FEEDBACK.itemsize == 16
+REDUCE_GROUPS = 64  # of the dispatch that reduces: enough for any GPU, few enough to cost nothing where idle
+REDUCE_SLOTS = 16  # that one of them takes at a time: a thread for each of their children
+assert REDUCE_SLOTS * 8 == MASK_WORDS
+WISH_LEVEL_MASK = 15  # of a wish: the level that it wants; above it the bits of its width in pixels
+assert MAX_LEVEL <= WISH_LEVEL_MASK
 TRAIL_FRAMES = 8  # one frame in so many tells which chunks rays only passed through
 
 # std430 mirror of `struct Arrival` in shaders/upload.comp: a packed chunk on its way to a slot.

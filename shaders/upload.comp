@@ -7,7 +7,6 @@
 layout(local_size_x = UPLOAD_GROUP) in;
 
 layout(std430, binding = 1) writeonly buffer Masks { uvec2 masks[]; };
-layout(std430, binding = 5) writeonly buffer Asked { uint asked[]; };
 layout(std430, binding = 7) readonly buffer Staging { uint staging[]; };  // packed chunks: mask, colours
 layout(std430, binding = 8) readonly buffer Arrivals { uvec2 arrivals[]; };  // atlas.layout.ARRIVAL
 layout(rgba8, binding = 0) writeonly uniform image2DArray u_atlas;
@@ -28,7 +27,6 @@ void main() {
     for (uint b = 0u; b < block; b++) colour += counts[b];
 
     masks[slot * uint(BLOCKS_PER_CHUNK) + block] = mask;
-    if (block == 0u) asked[slot] = 0u;
     for (uint word = 0u; word < 2u; word++)
         imageStore(u_touched, ivec3((slot & 15u) * uint(MASK_WORDS) + block * 2u + word, slot >> 4 & 255u, slot >> 12),
                    uvec4(0));

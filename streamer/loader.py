@@ -43,6 +43,9 @@ CHAIN = 4  # chunks that may be read for each that rays asked for: it, and what 
 STEP = 256  # chunks that a thread reads before it looks up: what rays miss should not wait long
 
 
+_NO_SLOTS = np.empty(0, np.int64)
+
+
 class Room:
     """How many chunks the loader's threads together may read beyond what was asked for."""
 
@@ -90,12 +93,12 @@ class Resident:
     lookup: Lookup
     octants: U8
 
-    def found(self, ids: U64) -> tuple[U64, U8]:
-        """Those of the ids that are resident, sorted, and their octants."""
+    def found(self, ids: U64) -> tuple[U64, I64, U8]:
+        """Those of the ids that are resident, sorted, their slots and their octants."""
         ids = np.sort(ids)
         slots = self.lookup.find(ids)
         here = slots != NOWHERE
-        return ids[here], self.octants[slots[here]]
+        return ids[here], slots[here], self.octants[slots[here]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,8 @@ class Arrivals:
     ids      [N] uint64; packed: N chunks; octants [N] uint8; sizes [N] int64, bytes
     empty    [E] uint64 chunks that turned out to hold nothing
     bad      [B] uint64 chunks that could not be read
-    kept     [K] uint64 resident chunks that the cut goes through: they should not make room for it
+    kept     [K] uint64 resident chunks that the cut goes through: they should not make room for it;
+             [K] int64 the slots that they had when they were looked up
     asked    by rays; else they were predicted
     flight   by which they are known to be under way until they are taken
     """
@@ -131,7 +135,7 @@ class Arrivals:
     sizes: I64
     empty: U64
     bad: U64
-    kept: U64
+    kept: tuple[U64, I64]
     asked: bool
     flight: int
 
@@ -161,6 +165,7 @@ class Loader:
         self._closing = False
         self._busy_s: dict[int, float] = {}  # thread -> its CPU time; written by it alone
         self.main_is_busy = False  # set by the main thread while it has work that should not be interrupted
+        self.is_held = False  # set by the main thread: start nothing more until it is not
         sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
         self._n_threads, self._threads = n_threads, list[threading.Thread]()
         self._relieved: set[int] = set()  # stuck threads whose place another has taken
@@ -170,9 +175,17 @@ class Loader:
     # Main thread --------------------------------------------------------------------------------------
 
     def want(self, wish: Wanted) -> None:
-        """Replace what is wanted. Never waits."""
+        """Replace what is wanted, and have it read. Never waits."""
+        self.post(wish)
+        self.wake()
+
+    def post(self, wish: Wanted) -> None:
+        """Replace what is wanted. Threads at work find it by themselves, those that rest once woken."""
         self._mailbox = wish
         self._relieve_stuck()
+
+    def wake(self) -> None:
+        """Wake the threads: best as the last of a frame, as they want the interpreter from who wakes them."""
         for _ in range(self._n_threads - self._tokens.qsize()):  # busy threads look here by themselves
             self._tokens.put(True)
 
@@ -268,23 +281,22 @@ class Loader:
 
     def _give_way(self) -> None:
         """Wait while the main thread has work for a millisecond or two, or it would take three times that."""
-        while self.main_is_busy and not self._closing:
+        while (self.main_is_busy or self.is_held) and not self._closing:
             time.sleep(GIVE_WAY_S)
 
     def _keep(self, wish: Wanted, ids: U64, ahead: Sight) -> None:
         """Name the resident chunks that a cut goes through, before any comes that may push them out."""
-        kept = [ids[:0]]
+        kept, slots = [ids[:0]], [_NO_SLOTS]
         while ids.size:
-            here, bits = wish.resident.found(ids)
+            here, at, bits = wish.resident.found(ids)
             kept.append(here)
+            slots.append(at)
             ids, _ = wanted(children(here, bits), ahead)
-        nothing = np.empty(0, np.uint64)
+        nothing, no_bits = np.empty(0, np.uint64), np.empty(0, np.uint8)
         flight = next(self._flight_numbers)
         self._flights[flight] = nothing
-        sizes, bits = np.empty(0, np.int64), np.empty(0, np.uint8)
-        self._done.put(
-            Arrivals(nothing, [], bits, sizes, nothing, nothing, np.concatenate(kept), False, flight)
-        )
+        cut = np.concatenate(kept), np.concatenate(slots)
+        self._done.put(Arrivals(nothing, [], no_bits, _NO_SLOTS, nothing, nothing, cut, False, flight))
 
     def _serve(self, wish: Wanted, ids: U64, asked: bool) -> None:
         """Read chunks, then the children that the view may want, and so on down."""
@@ -295,7 +307,7 @@ class Loader:
                 pass  # what rays miss now goes before what they may want next
             self._give_way()
             ids, rest = ids[:STEP], ids[STEP:]
-            resident, bits = wish.resident.found(ids)
+            resident, _, bits = wish.resident.found(ids)
             flight, fresh = self._claim(
                 ids[~contains(resident, ids)], wish.coming, n_own + max(wish.room.left, 0)
             )
@@ -323,7 +335,8 @@ class Loader:
         empty = np.delete(ids, there)
         sizes = np.array([len(p) for p in held], np.int64)
         empty = empty[~contains(np.sort(bad), empty)]
-        arrivals = Arrivals(ids[there], held, octants(held), sizes, empty, bad, ids[:0], asked, flight)
+        no_cut = ids[:0], _NO_SLOTS
+        arrivals = Arrivals(ids[there], held, octants(held), sizes, empty, bad, no_cut, asked, flight)
         if ids.size:
             self._busy_s[threading.get_ident()] = time.thread_time()
             self._done.put(arrivals)

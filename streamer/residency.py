@@ -89,10 +89,9 @@ class Residency:
         self._touched[slots] = np.maximum(self._touched[slots], frame)
         self._unproved[slots] = False
 
-    def keep(self, ids: U64, frame: int) -> None:
-        """These chunks are about to be used, if they are still here: a new prediction goes through them."""
-        slots = self.table.chunks.find(ids)
-        slots = slots[slots != NOWHERE]
+    def keep(self, ids: U64, slots: I64, frame: int) -> None:
+        """Chunks are about to be used, if still in these slots: a new prediction goes through them."""
+        slots = slots[self.slots.taken[slots] & (self.slots.owner[slots] == ids)]
         self._touched[slots] = np.maximum(self._touched[slots], frame)
         self._predicted[slots], self._unproved[slots] = frame, True
 
@@ -190,9 +189,10 @@ class Residency:
 
     def tidy(self, frame: int) -> None:
         """What has to be done now and then, and had better be done in a frame that has little else to do."""
-        self.table.chunks.tidy(MANY_CHANGES)
         if self.slots.n_free + self._queue.size < QUEUED // 2:
             self._look_for_the_oldest(QUEUED, frame)
+        else:
+            self.table.chunks.tidy(MANY_CHANGES)
 
     def _next_to_go(self, n: int, frame: int) -> I64:
         """At most n slots that may be evicted, the longest unused first.

@@ -119,13 +119,17 @@ class Streamer:
         """
         self._loader.main_is_busy = True
         try:
-            return self._step(touched, requests, said, sight, frame)
+            update, wants = self._step(touched, requests, said, sight, frame)
         finally:
             self._loader.main_is_busy = False
+        if wants:
+            self._loader.wake()
+        return update
 
     def _step(
         self, touched: NDArray[np.integer], requests: NDArray[np.void], said: int, sight: Sight, frame: int
-    ) -> Update:
+    ) -> tuple[Update, bool]:
+        """`update`, and whether the loader has got something new to do."""
         residency = self.residency
         residency.touch(touched, said)
         self._take_arrivals(frame)
@@ -139,12 +143,13 @@ class Streamer:
         drifted = has_moved(self._journey.start, sight, *DRIFT)
         if drifted:
             self._journey = Journey(sight, ahead, self._pins)
-        if asked.size or drifted:
+        wants = bool(asked.size) or drifted
+        if wants:
             spare = residency.n_speculative(frame) - asked.size
             n_room = min(spare * SPECULATIVE_PERCENT // 100, SPECULATION)
             resident = Resident(residency.table.chunks.now, residency.octants)
-            self._loader.want(Wanted(asked, sight, resident, self._coming(), Room(n_room), self._journey))
-        return update
+            self._loader.post(Wanted(asked, sight, resident, self._coming(), Room(n_room), self._journey))
+        return update, wants
 
     @property
     def source(self) -> ChunkSource:
@@ -190,6 +195,10 @@ class Streamer:
         """CPU time of the loader's threads so far."""
         return self._loader.busy_s
 
+    def hold(self, is_held: bool) -> None:
+        """Let the loader's threads rest after what they have begun, or go on: for measuring."""
+        self._loader.is_held = is_held
+
     def close(self) -> None:
         """Stop the threads. Does not wait for a hung read."""
         self._loader.close()
@@ -217,8 +226,8 @@ class Streamer:
     def _take_arrivals(self, frame: int) -> None:
         bad = []
         for arrivals in self._loader.arrivals():
-            if arrivals.kept.size:
-                self.residency.keep(arrivals.kept, frame)
+            if arrivals.kept[0].size:
+                self.residency.keep(*arrivals.kept, frame)
             if arrivals.ids.size or arrivals.empty.size:
                 self._waiting.append(arrivals)
             if arrivals.bad.size:
@@ -248,9 +257,8 @@ class Streamer:
         urgent = np.repeat([a.asked for a in now], [a.ids.size for a in now]).astype(bool)
         _, once = np.unique(ids, return_index=True)
         empty = np.unique(np.concatenate([a.empty for a in now]))
-        change = self.residency.admit(
-            ids[once], bits[once], urgent[once], frame, np.isin(ids[once], self._lost)
-        )
+        pin = np.isin(ids[once], self._lost) if self._lost.size else False
+        change = self.residency.admit(ids[once], bits[once], urgent[once], frame, pin)
         nothing = self.residency.publish_empty(empty)
         if self._lost.size:
             found = np.concatenate([ids[once][change.taken], empty])

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import glfw
 from imgui_bundle import imgui
-from voxtide.app import frame
 from voxtide.app.panel.panel import Panel
 from voxtide.app.panel.windows import WINDOWS
 from voxtide.app.remembering import Remembering
+from voxtide.app.show import Show
 from voxtide.app.window import Window
 from voxtide.tools.cli import main
 
@@ -23,6 +23,7 @@ WIDGETS = ("button", "checkbox", "selectable", "slider_float", "drag_float", "in
 
 shown = {}  # label -> (x, y) of what a mouse can reach, of the panel's last picture
 n_turns = [0]  # of the viewer's loop
+is_settled = [False]  # the window shows all that there is to see
 
 
 def state_of(session):
@@ -37,7 +38,7 @@ def state_of(session):
         "picked": session.picked.voxel if session.picked else None,
         "size": session.size,
         "help": session.shows_help,
-        "settled": bool(session.report and frame.is_settled(session.report, session.scene)),
+        "settled": is_settled[0],
         "drawn": session.view.size if session.view else None,
         "fov_deg": session.settings.fov_deg,
         "shadows": session.settings.shadows,
@@ -95,6 +96,17 @@ def tell_widgets():
     Panel.draw = draw_and_look
 
 
+def tell_whether_settled():
+    draw = Show.draw
+
+    def draw_and_ask(self, session, picture, window):
+        is_new = draw(self, session, picture, window)
+        is_settled[0] = self._is_settled
+        return is_new
+
+    Show.draw = draw_and_ask
+
+
 def drive(folder, arguments):
     told = [0.0]
     keep, poll, events = Remembering.keep, Window.poll, glfw.poll_events
@@ -123,6 +135,7 @@ def drive(folder, arguments):
 
     Remembering.keep, Window.poll = keep_and_tell, poll_and_drop
     tell_widgets()
+    tell_whether_settled()
     return main(["view", *arguments])
 
 

@@ -79,7 +79,7 @@ class Client:
         look = {"size": SIZE, "pass": "colour", "fov": 60, "shadows": False, "quality": "auto"} | change
         self.say(do="look", **look)
 
-    def hear(self, timeout_s=20.0, answers=True):
+    def hear(self, timeout_s=60.0, answers=True):
         """Take in one message. -> it, or None if none came in time"""
         try:
             said = self.socket.recv(timeout=timeout_s)
@@ -96,7 +96,7 @@ class Client:
             self.say(do="got", n=head["n"])
         return head
 
-    def until(self, wanted, timeout_s=20.0):
+    def until(self, wanted, timeout_s=60.0):
         """Hear until a message is what is wanted -> it"""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
@@ -136,8 +136,8 @@ class Client:
         self.close()
 
 
-def soon(what, timeout_s=10.0):
-    """Whether something becomes true in time."""
+def soon(what, timeout_s=60.0):
+    """Whether something becomes true. The limit is for what never does: others may use the machine."""
     end = time.monotonic() + timeout_s
     while not (is_so := what()) and time.monotonic() < end:
         time.sleep(0.01)

@@ -23,8 +23,8 @@ BIND_PAGES, BIND_MASKS, BIND_RAYS, BIND_HITS = 0, 1, 2, 3
 BIND_STAMPS, BIND_ASKED, BIND_FEEDBACK, BIND_STAGING, BIND_WORK = 4, 5, 6, 7, 8
 IMAGE_ATLAS, IMAGE_TOUCHED = 0, 1
 
-BYTES_PER_SLOT = layout.CHUNK_VOXELS * 4 + 2 * layout.MASK_BYTES + 8 * 4 + 4 + 4 + 4
-_NOTHING_YET = np.array([(0, 1, 1, 0, 0, 0, 0, 0)], layout.FEEDBACK).tobytes()
+BYTES_PER_SLOT = layout.CHUNK_VOXELS * 4 + 2 * layout.MASK_BYTES + 2 * 8 * 4 + 4 + 4
+_NOTHING_YET = bytes(layout.FEEDBACK.itemsize)
 _MAX_GROUPS = 65535  # what every GL 4.5 driver dispatches in one axis
 
 
@@ -36,7 +36,7 @@ class Pool:
     ) -> None:
         assert 0 < n_slots <= layout.ENTRY_SLOT_MASK
         self.ctx, self.root, self.n_slots = ctx, root, n_slots
-        self.frame = 1  # what rays stamp on the slots they touch; a new one begins with `clear_feedback`
+        self.frame = 1  # what rays stamp on the slots they touch
         self.staging_s = 0.0  # main thread's time so far to lay arrivals out for the GPU
         self._native = Native()
         self.n_layers = -(-n_slots // layout.SLOTS_PER_LAYER)
@@ -53,7 +53,7 @@ class Pool:
             BIND_PAGES: ctx.buffer(reserve=page_bytes),
             BIND_MASKS: ctx.buffer(reserve=n_slots * layout.MASK_BYTES),
             BIND_STAMPS: ctx.buffer(reserve=n_slots * 4),
-            BIND_ASKED: ctx.buffer(reserve=n_slots * 4),
+            BIND_ASKED: ctx.buffer(reserve=n_slots * 8 * 4),
             BIND_FEEDBACK: ctx.buffer(reserve=feedback_bytes(n_slots)),
             BIND_STAGING: ctx.buffer(reserve=staging_bytes),
             BIND_WORK: ctx.buffer(reserve=max(staging_bytes // layout.MASK_BYTES, 8192) * 8),
@@ -66,7 +66,7 @@ class Pool:
         self.entities: EntityRows | None = None  # made when the pass semantic is first shown
         self.ring = FeedbackRing(ctx, self._buffers[BIND_FEEDBACK])
         self._programs = {
-            name: compile_compute(ctx, f"{name}.comp") for name in ("upload", "publish", "clear")
+            name: compile_compute(ctx, f"{name}.comp") for name in ("upload", "publish", "reduce")
         }
 
     def hold_entities(self) -> bool:
@@ -132,12 +132,15 @@ class Pool:
             self.ctx.memory_barrier()
 
     def read_feedback(self) -> Feedback:
-        """What was asked and touched since `clear_feedback`. Waits for the GPU."""
+        """What this frame's rays asked for and touched. Waits for the GPU. The touched bits are gone then."""
+        self._reduce()
         return read_feedback(self._buffers[BIND_FEEDBACK], self.frame)
 
     def send_feedback(self) -> None:
-        """Copy the frame's feedback into the ring, from which `ring.pop` takes it when it has arrived."""
+        """Send the frame's feedback into the ring, from which `ring.pop` takes it; a new frame begins."""
+        self._reduce()
         self.ring.push(self.frame)
+        self._begin_frame()
 
     def read_touched(self) -> NDArray[np.bool_]:
         """The touched plane. Waits for the GPU, and reads all of it: for tests and pictures.
@@ -153,10 +156,17 @@ class Pool:
         return int(np.bitwise_count(words).sum(dtype=np.int64))
 
     def clear_feedback(self) -> None:
-        """Forget requests and touched bits. The cost follows what was touched, not the size of the atlas."""
+        """Forget what this frame's rays said; a new frame begins."""
+        self._reduce()
+        self._begin_frame()
+
+    def _reduce(self) -> None:
+        """List what was asked and forget the touched bits, at a cost that follows what was touched."""
         self.bind()
-        self._programs["clear"].run_indirect(self._buffers[BIND_FEEDBACK])  # its first words count the groups
+        self._native.run(self._programs["reduce"], layout.REDUCE_GROUPS)
         self.ctx.memory_barrier()
+
+    def _begin_frame(self) -> None:
         self._buffers[BIND_FEEDBACK].write(_NOTHING_YET)
         self.frame += 1
 

@@ -29,7 +29,6 @@ def draw_eyes(pictures: EyePictures, scene: Scene, views: tuple[View, View], lig
         march_ms += renderer.march(scene.pool, view, scene.start_of(view))
         renderer.shade(scene.pool, view, light)
     scene.pool.send_feedback()
-    scene.pool.clear_feedback()
     return FrameReport(march_ms, feedback, (decided - start) * 1e3, (applied - decided) * 1e3, update)
 
 

@@ -5,10 +5,9 @@
 struct Request { uint slot, octant, wanted_level; float error; };
 
 layout(std430, binding = 4) coherent buffer Stamps { uint stamps[]; };  // [slot] last frame that touched it
-layout(std430, binding = 5) coherent buffer Asked { uint asked[]; };    // [slot] one bit per child octant
+layout(std430, binding = 5) coherent buffer Asked { uint asked[]; };    // [slot * 8 + octant] widest wish, or 0
 layout(std430, binding = 6) coherent buffer Feedback {  // its head: atlas.layout.FEEDBACK
-    uint n_groups, one_y, one_z;  // of the dispatch that clears
-    uint n_touched, n_requests, n_requests_lost, n_unresolved, pad;  // unresolved: pixels, not shadow rays
+    uint n_touched, n_requests, n_requests_lost, n_unresolved;  // unresolved: pixels, not shadow rays
     Request requests[MAX_REQUESTS];
     uint touched_slots[];
 };
@@ -21,13 +20,11 @@ ivec3 touched_texel(uint slot, uint word) {
     return ivec3((slot & 15u) * uint(MASK_WORDS) + word, slot >> 4 & 255u, slot >> 12);
 }
 
-// The first ray of a frame to use a slot lists it, so that reducing and clearing cost what was used
+// The first ray of a frame to use a slot lists it, so that reducing costs what was used
 // and not what is resident.
 void stamp(uint slot) {
     if (stamps[slot] == u_frame || atomicExchange(stamps[slot], u_frame) == u_frame) return;
-    uint i = atomicAdd(n_touched, 1u);
-    touched_slots[i] = slot;
-    if (i % uint(CLEAR_SLOTS) == 0u) atomicAdd(n_groups, 1u);
+    touched_slots[atomicAdd(n_touched, 1u)] = slot;
 }
 
 void touch(uint slot, ivec3 local) {
@@ -40,25 +37,22 @@ void touch(uint slot, ivec3 local) {
     if (word == 0u) stamp(slot);
 }
 
+// Of all rays' wishes for a child the widest in pixels counts: the bits of a positive float are in order, and
+// the lowest of them give way to the level. reduce.comp makes the list of them: a rasteriser in software pays
+// for every instruction here at every pixel, whether a ray asks or not.
 void request(uint slot, uint octant, int wanted_level, float error) {
-    uint flag = 1u << octant;
-    if ((asked[slot] & flag) != 0u || (atomicOr(asked[slot], flag) & flag) != 0u) return;
-    uint i = atomicAdd(n_requests, 1u);
-    if (i < uint(MAX_REQUESTS)) {
-        requests[i] = Request(slot, octant, uint(wanted_level), error);
-    } else {  // unlisted: take the bit back, so that it is asked again
-        atomicAnd(asked[slot], ~flag);
-        atomicAdd(n_requests_lost, 1u);
-    }
+    uint wish = floatBitsToUint(error) & ~uint(WISH_LEVEL_MASK) | uint(wanted_level);
+    if (asked[slot * 8u + octant] < wish) atomicMax(asked[slot * 8u + octant], wish);
 }
+
+uint level_of_wish(uint wish) { return wish & uint(WISH_LEVEL_MASK); }
+float error_of_wish(uint wish) { return uintBitsToFloat(wish & ~uint(WISH_LEVEL_MASK)); }
 
 void report(Hit hit, Trail trail, float cone) {
     if (trail.passed != NO_SLOT) stamp(trail.passed);
     if (!is_hit(hit)) return;
     ivec3 local = hit_voxel(hit) & (CHUNK - 1);
     touch(hit.slot, local);
-    // A loop that runs once: software rasterisers run the body of an `if` for every lane, whatever its
-    // condition, but leave a loop that no lane enters.
-    for (bool misses = hit_status(hit) == HIT_COARSE; misses; misses = false)
+    if (hit_status(hit) == HIT_COARSE)
         request(hit.slot, octant_of_voxel(local), trail.wanted, float(1 << hit_level(hit)) / max(cone * hit.t, 1.0));
 }

@@ -73,6 +73,19 @@ def test_what_is_asked_comes_and_nothing_else(memory):
     assert not bad and loader.n_under_way == 0
 
 
+def test_a_held_loader_begins_nothing_until_it_may(memory):
+    memory.read.clear()
+    loader = loader_of(memory)
+    loader.is_held = True
+    loader.want(wish(memory.root.ids))
+    time.sleep(0.05)
+    assert not memory.read
+    loader.is_held = False
+    got, _ = collect(loader, lambda got: len(got) == memory.root.n_chunks)
+    loader.close()
+    assert set(got) == set(memory.root.ids.tolist())
+
+
 def test_the_most_urgent_are_read_first(memory):
     ids = np.random.default_rng(1).permutation(memory.ids)[:400]
     memory.read.clear()

@@ -304,6 +304,7 @@ def test_what_a_new_prediction_goes_through_has_its_grace_anew():
     """Predicted once and never used, it would be the first to go, just as the next view comes to need it."""
     residency = filled(n_predicted=4, frame=100)
     late = 101 + policy.GRACE_FRAMES
-    residency.keep(np.array(CHILDREN[:2], np.uint64), late)
+    kept = np.array(CHILDREN[:2], np.uint64)
+    residency.keep(kept, residency.table.chunks.find(kept), late)
     assert offer(residency, CHILDREN[-6:], frame=late).n_evicted == 2
     assert set(CHILDREN[:2]) <= set(residency.resident_ids.tolist())

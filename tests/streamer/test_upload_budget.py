@@ -1,7 +1,5 @@
 """What comes in per frame keeps to its budgets: bytes, chunks, milliseconds."""
 
-import time
-
 import pytest
 from gates import Memory, wait_until
 from streamed import HERE, open_film
@@ -18,7 +16,9 @@ def memory():
 def test_a_frame_takes_no_more_than_its_upload_budget(memory, what):
     most = 40 if what == "chunks" else 20 * max(map(len, memory.chunks.values()))
     film = open_film(memory, **{f"upload_{what}_per_frame": most})
-    updates = []
+    updates = [film.draw(HERE)]
+    loader = film.streamer._loader
+    wait_until(lambda: loader.n_under_way > 200 and not loader._reads)  # more than a frame may take
 
     def settled():
         updates.append(film.draw(HERE))
@@ -66,10 +66,11 @@ def test_milliseconds_become_chunks(ms_per_frame, ms_per_chunk, n):
 
 def test_one_chunk_larger_than_the_budget_comes_in_alone(memory):
     film = open_film(memory, upload_bytes_per_frame=1)
-    update = None
-    for _ in range(40):
-        update = film.draw(HERE)
-        assert len(update.packed) <= 1
-        time.sleep(0.001)
-    assert film.streamer.n_loaded - film.streamer._pins[0].size > 20
+    at_start = film.streamer.n_loaded
+
+    def twenty_have_come():
+        assert len(film.draw(HERE).packed) <= 1
+        return film.streamer.n_loaded - at_start > 20
+
+    wait_until(twenty_have_come)
     film.streamer.close()

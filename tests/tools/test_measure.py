@@ -122,6 +122,22 @@ def test_teleports_are_soon_whole_and_equal_the_resident_world(gl, capsys, hills
     assert told["frames_to_full"]["p50"] <= told["frames_to_full"]["max"] < 60
 
 
+def test_paced_teleports_read_between_frames_only(gl, capsys, hills, monkeypatch):
+    from voxtide.app import frame
+
+    held = []
+    draw = frame.draw_streamed
+
+    def drawn(renderer, scene, *rest, **more):
+        held.append(scene.streamer._loader.is_held)
+        return draw(renderer, scene, *rest, **more)
+
+    monkeypatch.setattr(frame, "draw_streamed", drawn)
+    told = run_json(capsys, "stress", "teleport", hills, "--jumps", 3, "--paced", "--resident-mb", 0.1)
+    assert told["not_full"] == told["unresolved_pixels"] == 0
+    assert held and all(held)
+
+
 def test_a_cold_teleport_forgets_and_reads_again(gl, capsys, hills, monkeypatch):
     from voxtide.streamer.ram_tier import RamTier
     from voxtide.tools.measure.opening import Opened

@@ -1,7 +1,6 @@
 """The page in headless Chromium, with real keys and a real mouse."""
 
 import json
-import time
 
 import browser
 import numpy as np
@@ -42,7 +41,7 @@ def told(page):
 
 def is_still(page):
     """Whether the last picture of the last pose has come."""
-    return soon(lambda: (now := told(page)).get("still") and now["pose"] == now["at"], 30)
+    return soon(lambda: (now := told(page)).get("still") and now["pose"] == now["at"])
 
 
 def grey(page):
@@ -69,13 +68,13 @@ def test_a_browser_flies_through_a_world(world, tmp_path, gl_context):
         first, before = told(page), grey(page)
         assert (first["size"], first["state"], first["cover"]) == (list(SIZE), "live", False)
         key(page, "KeyW", "keyDown", "w")
-        began, n = time.monotonic(), told(page)["n"]
-        assert soon(lambda: told(page)["n"] >= n + 15, 30), "frames arrive"
-        seconds = time.monotonic() - began
+        n = told(page)["n"]
+        assert soon(lambda: told(page)["n"] >= n + 15), (
+            "frames arrive; bench_serve.py tells how many a second"
+        )
         flying = told(page)
         key(page, "KeyW", "keyUp")
-        assert seconds < 15, "bench_serve.py tells how many; here others may compute too"
-        assert 0 < flying["latency_ms"] < 5000
+        assert flying["latency_ms"] > 0
         assert flying["at"][0] > first["at"][0] + 0.02, "W goes forward"
         mouse(page, "mousePressed", 200, 200)
         for x in range(210, 270, 10):
@@ -113,12 +112,12 @@ def test_a_lost_connection_comes_back_to_where_it_was(world, tmp_path, gl_contex
             serving.close()
             assert soon(lambda: told(page)["state"] == "lost")
             with served(world, port=port) as again:
-                assert soon(lambda: told(page)["state"] == "live" and told(page)["flies"], 30)
+                assert soon(lambda: told(page)["state"] == "live" and told(page)["flies"])
                 # Asked anew each time: where the page is slow it glides on after the key has gone up.
-                assert soon(lambda: again.hall.pilot.wish.pose.x == told(page)["at"][0], 30), told(page)
+                assert soon(lambda: again.hall.pilot.wish.pose.x == told(page)["at"][0]), told(page)
                 assert is_still(page), (told(page), page.log)
                 now = told(page)
                 assert now["n"] > 1 and now["at"][0] < HOME.x - 0.1, "it is where it was, not at home"
             with served(world, port=port, token=TOKEN + "-new"):
-                assert soon(lambda: told(page)["state"] == "ended", 30)
+                assert soon(lambda: told(page)["state"] == "ended")
                 assert "new token" in told(page)["note"]

@@ -30,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--ram", type=arguments.positive, default=512, metavar="MB", help="for packed chunks (default 512)")
     add("--fps", type=arguments.fps, default=60.0, metavar="HZ", help="frames a second at most (default 60)")
+    add(
+        "--paced",
+        action="store_true",
+        help="where drawing is slow: let reading have 1/fps in each frame and no more, as beside a fast GPU",
+    )
     add("--cold", action="store_true", help="forget the RAM tier and the kernel's cache of the world's files")
     add("--json", action="store_true", help="print one JSON object")
 
@@ -44,6 +49,7 @@ def setup_of(args: argparse.Namespace) -> "Setup":
         vram_bytes=int(args.vram * 2**20),
         ram_bytes=int(args.ram * 2**20),
         fps=args.fps,
+        paced=args.paced,
         cold=args.cold,
     )
 

@@ -34,6 +34,7 @@ class Setup:
     vram_bytes: int = 256 << 20
     ram_bytes: int = 512 << 20
     fps: float = 60.0
+    paced: bool = False  # the loader works 1/fps in each frame, however long drawing takes
     cold: bool = False
 
 
@@ -94,7 +95,19 @@ class Rig:
         return view_of(self.setup, self.scene, pose, fov_deg)
 
     def step(self, pose: Pose, fov_deg: float | None = None) -> FrameRecord:
-        """Wait until the frame is due, draw it, look at what its rays hit."""
+        """Wait until the frame is due, draw it, look at what its rays hit.
+
+        Paced, the loader's threads rest while it is drawn, and then get what a frame of 1/fps leaves them
+        beside the main thread's streaming: as if a GPU had drawn it in that time.
+        """
+        self.streamer.hold(self.setup.paced)
+        record = self._step(pose, fov_deg)
+        if self.setup.paced:
+            self.streamer.hold(False)
+            time.sleep(max(0.0, 1 / self.setup.fps - (record.stream_main_ms + record.packing_ms) / 1e3))
+        return record
+
+    def _step(self, pose: Pose, fov_deg: float | None) -> FrameRecord:
         view = self.view(pose, fov_deg)
         time.sleep(max(0.0, self.due_s - time.perf_counter()))
         began = time.perf_counter()
