@@ -265,9 +265,8 @@ def _strokes(session: Session, desk: Desk) -> list[Stroke]:
     desk.lines = None if path is None or view is None else desk.lines
     if path is None or view is None:
         return []
-    found = desk.lines
     held = desk.drag.key if desk.drag is not None else None
-    near = path_lines.nearest(found, session.cursor) if found is not None and session.cursor else None
+    near = handle_at(session, session.cursor) if session.cursor else None
     marked = held if held is not None else near
     wish = view, desk.shape(path), marked
     if desk._seen is not None and desk._seen[0] == wish and desk.lines is not None:
@@ -295,6 +294,15 @@ def view_of(session: Session) -> View | None:
         return look(session.pose, size, session.settings.fov_deg, *where, projection=session.projection)
     except ValueError:
         return None
+
+
+def handle_at(session: Session, at: tuple[float, float]) -> int | None:
+    """The key whose handle is there, picture pixels, as it was drawn last."""
+    desk = desk_of(session)
+    if desk.lines is None or desk.path is None:
+        return None
+    key = path_lines.nearest(desk.lines, at)
+    return key if key in desk.shape(desk.path).coned else None
 
 
 def _square(at: tuple[float, float], half: float) -> NDArray[np.float64]:

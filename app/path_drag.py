@@ -80,10 +80,10 @@ def hold(session: Session, now: Input) -> Input:
 
 def _begun(session: Session, start: tuple[float, float]) -> Drag:
     desk = path_desk.desk_of(session)
-    if desk.lines is None or not desk.shows_way or path_desk.is_busy(session):
+    if not desk.shows_way or path_desk.is_busy(session):
         return Drag(start)
-    key, view = path_lines.nearest(desk.lines, start), path_desk.view_of(session)
-    if key is None or view is None or key >= len(desk.draft.keys):
+    key, view = path_desk.handle_at(session, start), path_desk.view_of(session)
+    if key is None or view is None:
         return Drag(start)
     desk.editor.do(path_edit.choose(desk.draft, key))
     return Drag(start, key, desk.draft.keys[key].pose, view)
