@@ -40,6 +40,10 @@ class Resolution:
         """Whether the view has stood still for so long that all pixels are due."""
         return now - self._moved > REST_S
 
+    def pauses(self) -> None:
+        """No frame is drawn now: the time until the next says nothing of what frames take."""
+        self._last = None
+
     def shown(self, now: float, target_fps: float, scaled: bool) -> None:
         """A frame was shown at `now`. scaled: it was one of a moving view."""
         if not scaled:

@@ -24,7 +24,7 @@ class Show:
         self._renderer = Renderer(ctx, size)
         self._drawn: object = None
         self._pose: object = None
-        self._is_settled = False
+        self._is_settled = self._is_quiet = False  # quiet: no ray that was heard misses anything
         self._since = 0  # frame in which what is drawn now was drawn first
         self._corner, self._shown_size = (0, 0), size
         self._view_size = size
@@ -49,6 +49,10 @@ class Show:
         size = scaled_size((width, height), scale, session.projection)
         wish = pose, size, picture, session.pass_name, replace(settings), session.frozen, id(session.scene)
         if wish == self._drawn and self._is_settled:
+            return False
+        pauses = wish == self._drawn and settings.adaptive and not self.resolution.rests(now)
+        if pauses and self._is_quiet:  # the same few pixels once more would only make all of them come later
+            self.resolution.pauses()
             return False
         self._scaled = not self.resolution.rests(now) and settings.adaptive
         self._corner, self._shown_size, self._view_size = (x, window[1] - y - height), (width, height), size
@@ -81,7 +85,7 @@ class Show:
             self._since = scene.pool.frame - 1
         heard = frozen or session.report.feedback.frame >= self._since
         quiet = session.report.knows_entities if frozen else frame.is_settled(session.report, scene)
-        self._is_settled = wish == self._drawn and heard and quiet
+        self._is_quiet, self._is_settled = quiet, wish == self._drawn and heard and quiet
 
     def present(self, overlay: Overlay, window: tuple[int, int]) -> None:
         """Bring picture and panel to the window."""

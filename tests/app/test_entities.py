@@ -1,5 +1,6 @@
 """The pass semantic: each pixel has the colour of the entity that its voxel has on disk."""
 
+import shutil
 import time
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from voxtide.app.render.pool import BYTES_PER_SLOT
 from voxtide.app.render.renderer import Renderer, light_of
 from voxtide.app.scene import load, stream
 from voxtide.atlas import address, layout, plane
+from voxtide.streamer.errors import WorldError
 from voxtide.streamer.world import open_world
 from worlds import make_world
 
@@ -158,6 +160,35 @@ def test_chunks_of_a_plane_are_those_that_voxels_are_read_from(world):
 
 def _ids(world, record):
     return address.chunk_id(record.level, world.read_region(record).chunks)
+
+
+def test_a_damaged_chunk_of_entities_is_told_and_drawn_as_none(gl, world, tmp_path):
+    copy = tmp_path / "damaged.vxt"
+    shutil.copytree(world.path, copy)
+    record = next(p for r in world.regions if r.level == 0 for p in r.planes if p.plane == "semantic")
+    with (copy / record.key).open("r+b") as file:
+        file.seek(40)
+        byte = file.read(1)[0]
+        file.seek(40)
+        file.write(bytes([byte ^ 0xFF]))
+    damaged, told = open_world(copy), []
+    ids = _ids(world, next(r for r in world.regions if r.level == 0))
+    good, bad = (
+        world.read_plane_chunks("semantic", ids),
+        damaged.read_plane_chunks("semantic", ids, told.append),
+    )
+    (lost,) = (i for i, (a, b) in enumerate(zip(good, bad, strict=True)) if a != b)
+    assert bad[lost] is None and len(told) == 1 and "crc32c" in str(told[0]) and record.key in str(told[0])
+    with pytest.raises(WorldError, match="crc32c"):
+        damaged.read_plane_chunks("semantic", ids)
+    told.clear()
+    scene, renderer = load(gl, damaged, 1 << 30, told.append), Renderer(gl, SIZE)
+    for pose in POSES:
+        settled(renderer, scene, pose)
+    scene.entities.step(np.arange(scene.n_resident), waits=True)
+    assert len(told) == 1, "once, although it was seen often"
+    renderer.release()
+    scene.release()
 
 
 def test_a_world_without_entities_says_so_in_one_line(gl, tmp_path):
