@@ -30,6 +30,7 @@ GRACE_FRAMES = 4  # to be used, for what was predicted: as long as feedback take
 QUEUED = 4096  # slots that one look at all of them finds to evict
 MANY_CHANGES = 2048  # of the id map: it is worth a merge
 STALE_FRAMES = 300  # unused for so long, a chunk may make room even for a mere prediction
+STALE_COUNT_FRAMES = 8  # how old the count of these may be: to count a hundred thousand takes a while
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +61,16 @@ class Residency:
         self.slots = SlotPool(n_slots)
         self.table = PageTable(root, n_slots)
         self.octants: U8 = np.zeros(n_slots, np.uint8)  # which children of the chunk in a slot exist
-        self._touched = np.zeros(n_slots, np.int64)  # frame
-        self._since = np.zeros(n_slots, np.int64)  # frame in which the chunk came
+        self._touched = np.zeros(n_slots, np.int32)  # frame
+        self._since = np.zeros(n_slots, np.int32)  # frame in which the chunk came
         self._n_children = np.zeros(n_slots, np.int16)
         self._at = np.zeros(n_slots, np.int64)  # where the chunk's own page entry lies
         self._pinned = np.zeros(n_slots, bool)
         self._unproved = np.zeros(n_slots, bool)  # predicted, and no ray has used it yet
-        self._predicted = np.zeros(n_slots, np.int64)  # frame of the latest prediction
+        self._predicted = np.zeros(n_slots, np.int32)  # frame of the latest prediction
         self._queue: I64 = np.empty(0, np.int64)  # slots to be evicted next, as of the last look at all
         self._view_since = 0
+        self._n_stale, self._counted = 0, -STALE_COUNT_FRAMES  # chunks, as of a frame
 
     @property
     def n_resident(self) -> int:
@@ -107,15 +109,18 @@ class Residency:
 
     def forget_view(self, frame: int) -> None:
         """The view has jumped: what was used before this frame may go at once."""
-        self._view_since = frame
+        self._view_since, self._counted = frame, -STALE_COUNT_FRAMES
 
     def n_speculative(self, frame: int) -> int:
         """How many slots predictions may have: free ones, and those of chunks that nobody remembers.
 
         Parents count, too: they may go once their children have, and where these are remembered so are they.
         """
-        stale = self._touched < max(frame - STALE_FRAMES, self._view_since)
-        return self.slots.n_free + int(np.count_nonzero(stale & self.slots.taken & ~self._pinned))
+        if frame - self._counted >= STALE_COUNT_FRAMES:
+            stale = self._touched < max(frame - STALE_FRAMES, self._view_since)
+            self._n_stale = int(np.count_nonzero(stale & self.slots.taken & ~self._pinned))
+            self._counted = frame
+        return self.slots.n_free + self._n_stale
 
     def admit(
         self,
@@ -200,11 +205,13 @@ class Residency:
         To look at every slot costs half a millisecond, so one look serves many frames: what was the oldest
         then is the oldest now, unless it has been used since.
         """
-        self._queue = self._queue[self._evictable(frame, self._queue)]
-        if self._queue.size < n:
+        head, tail = self._queue[: 2 * n], self._queue[2 * n :]
+        leaving = head[self._evictable(frame, head)]
+        if leaving.size < n:
             self._look_for_the_oldest(max(n, QUEUED), frame)
-        leaving, self._queue = self._queue[:n], self._queue[n:]
-        return leaving
+            leaving, tail = self._queue, self._queue[:0]
+        self._queue = np.concatenate([leaving[n:], tail])
+        return leaving[:n]
 
     def _look_for_the_oldest(self, n: int, frame: int) -> None:
         old = np.flatnonzero(self._evictable(frame))
@@ -228,6 +235,7 @@ class Residency:
         writes, _ = self.table.withdraw(self.slots.owner[slots], self._at[slots])
         np.add.at(self._n_children, self._parents_of(slots), -1)
         self.slots.give(slots)
+        self._n_stale = max(self._n_stale - slots.size, 0)  # they are counted as free now
         return writes
 
 
@@ -254,7 +262,7 @@ def _behind_parents(offer: _Offer, order: I64) -> I64:
     return kept
 
 
-def _oldest(slots: I64, touched: I64, n: int) -> I64:
+def _oldest(slots: I64, touched: NDArray[np.int32], n: int) -> I64:
     """The n slots touched the longest ago, or all. A sample narrows them down: to part 100,000 takes 2 ms."""
     if slots.size <= n:
         return slots
