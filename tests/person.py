@@ -154,6 +154,7 @@ class Person:
         self.n_shots += 1
         keep = os.environ.get("VOXTIDE_SHOTS")
         folder = Path(keep) if keep else self.folder
+        folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(folder / f"{self.n_shots:02}-{name}.png")
         return picture
 
