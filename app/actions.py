@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import glfw
 
 from ..atlas.layout import PASSES
-from . import path_desk
+from . import path_desk, taking
 from .moving_keys import MOVING_KEYS
 from .session import Session
+
+_CTRL = glfw.MOD_CONTROL
+PASS_DIGITS = "1234567890"  # as they lie on a keyboard
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Action:
 
 def _show_pass(name: str) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        session.pass_name = name
+        session.show_pass(name)
 
     return run
 
@@ -54,15 +57,19 @@ def _freeze(session: Session) -> None:
 
 VIEW_ACTIONS = (
     *(
-        Action(glfw.KEY_1 + i, str(i + 1), f"pass {name}", f"Show the pass {name}", _show_pass(name))
-        for i, name in enumerate(PASSES)
+        Action(ord(digit), digit, f"pass {name}", f"Show the pass {name}", _show_pass(name))
+        for digit, name in zip(PASS_DIGITS, PASSES, strict=True)  # glfw's key codes of digits are ASCII
     ),
     Action(glfw.KEY_SLASH, "?", "help", "Show or hide this list", _help),
     Action(glfw.KEY_ESCAPE, "Esc", "close", "Close help, else the window", _close),
     Action(glfw.KEY_H, "H", "home", "Go to where the world is seen whole", _home),
+    Action(glfw.KEY_N, "N", "next world", "Show the next of the open worlds", Session.next_world),
     Action(glfw.KEY_TAB, "Tab", "panel", "Show or hide the panel", _panel),
+    Action(glfw.KEY_F12, "F12", "screenshot", "Keep the picture as a PNG", taking.screenshot),
     Action(glfw.KEY_K, "K", "key", "Add a key to the camera path where you stand", path_desk.add_key),
     Action(glfw.KEY_SPACE, "Space", "play", "Play the camera path, or stop", path_desk.play_or_stop),
+    Action(glfw.KEY_Z, "Ctrl+Z", "undo", "Take the last change of the path back", path_desk.undo, _CTRL),
+    Action(glfw.KEY_Y, "Ctrl+Y", "redo", "Make the change again that was taken back", path_desk.redo, _CTRL),
     Action(glfw.KEY_Z, "Z", "freeze", "Freeze streaming: nothing comes, nothing goes", _freeze),
 )
 
@@ -72,6 +79,7 @@ HELD: tuple[tuple[str, str], ...] = (
     ("Q E", "Down, up"),
     ("Shift, Alt", "Ten times faster, ten times slower"),
     ("Drag", "Look around"),
+    ("Drag a key", "Move it in the picture; with Shift farther or nearer"),
     ("Wheel", "Set the speed"),
 )
 

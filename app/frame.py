@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..atlas import layout
 from ..streamer.streamer import Update
 from .camera import View
+from .entities import PASS
 from .render.renderer import Light, Renderer
 from .render.ring import NO_FEEDBACK, Feedback
 from .render.timers import Timers
@@ -34,15 +35,21 @@ class FrameReport:
     upload_ms: float = 0.0
     update: Update | None = None
     is_settled: bool = False  # nothing was missing, and nothing that can still come
+    knows_entities: bool = True  # those of all that is seen, where they are shown
 
 
 def draw(renderer: Renderer, scene: Scene, view: View, light: Light, name: str = "colour") -> FrameReport:
     """March, shade, hear what the rays asked for. Nothing comes or goes; the renderer keeps the picture."""
     march_ms = renderer.march(scene.pool, view, scene.start_of(view))
+    knows = True
+    if name == PASS and scene.entities is not None:
+        touched = scene.pool.read_feedback().touched_slots
+        knows = scene.entities.step(touched, waits=scene.streamer is None)
     renderer.shade(scene.pool, view, light, name)
     feedback = scene.pool.read_feedback()
     scene.pool.clear_feedback()
-    return FrameReport(march_ms, feedback, is_settled=len(feedback.requests) == 0)
+    settled = knows and len(feedback.requests) == 0
+    return FrameReport(march_ms, feedback, is_settled=settled, knows_entities=knows)
 
 
 def draw_streamed(
@@ -72,11 +79,13 @@ def draw_streamed(
     scene.streamer.spent(update, (time.thread_time() - cpu_start) * 1e3)
     with _timed(timers, "march"):
         march_ms = renderer.march(scene.pool, view, scene.start_of(view))
+    knows = name != PASS or scene.entities is None or scene.entities.step(touched)
     with _timed(timers, "shade"):
         renderer.shade(scene.pool, view, light, name)
     with _timed(timers, "reduce"):
         scene.pool.send_feedback()
-    return FrameReport(march_ms, feedback, (decided - start) * 1e3, (applied - decided) * 1e3, update)
+    main_ms, upload_ms = (decided - start) * 1e3, (applied - decided) * 1e3
+    return FrameReport(march_ms, feedback, main_ms, upload_ms, update, knows_entities=knows)
 
 
 def settle(
@@ -122,7 +131,7 @@ def settling(
         came = update is not None and len(update.packed) > 0
         if came or (update is not None and len(update.withdraw) > 0):
             since = number
-        n_quiet = 0 if came or not scene.streamer.is_idle else n_quiet + 1
+        n_quiet = 0 if came or not (scene.streamer.is_idle and report.knows_entities) else n_quiet + 1
         # What rays said of another view, or before the last change, proves nothing.
         heard = report.feedback.frame
         done = heard in drawn and heard >= since and is_settled(report, scene)
@@ -140,7 +149,8 @@ def is_settled(report: FrameReport, scene: Scene) -> bool:
     """Whether a frame found nothing missing, as far as its rays have been heard, and nothing is under way."""
     heard = report.feedback.frame > 0 and len(report.feedback.requests) == 0
     came = report.update is not None and len(report.update.packed) > 0
-    return heard and not came and (scene.streamer is None or scene.streamer.is_idle)
+    idle = scene.streamer is None or scene.streamer.is_idle
+    return heard and not came and idle and report.knows_entities
 
 
 def _timed(timers: Timers | None, part: str) -> AbstractContextManager[None]:

@@ -1,25 +1,26 @@
-"""The viewer's camera path: the editor, playing, recording, and the path's lines over the scene.
+"""The viewer's camera path: the editor, playing, and the path's lines over the scene. `taking.py` records it.
 
 The loop calls `step` once a frame after the user moved; the window "Path" (panel/path.py) changes the rest.
 """
 
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import path_edit, path_file, path_lines, snapshot
+from . import path_edit, path_file, path_lines
 from .camera import View, look
 from .path_edit import Draft, Editor
-from .paths import CameraPath, Key
-from .recording import IncompleteError, record
-from .render.renderer import Light
+from .paths import CameraPath
+from .recording import IncompleteError
 from .session import Session, Stroke
-from .snapshot import Taken
+
+if TYPE_CHECKING:
+    from .path_drag import Drag
 
 _WAY, _CHOSEN, _CONE = (1.0, 0.8, 0.2), (1.0, 1.0, 1.0), (0.95, 0.6, 0.15)
 
@@ -80,9 +81,11 @@ class Desk:
     done: float | None = None  # share of a recording; None: none is under way
     strokes: list[Stroke] = field(default_factory=list)
     lines: path_lines.Lines | None = None
+    drag: "Drag | None" = None  # the mouse button is down in the scene
     _recording: Generator[float, None, None] | None = None
+    _ends: tuple[Path, str] = (Path(), "")  # what is being written, and what is said when it is
     _shape: tuple[object, path_lines.Shape] | None = None
-    _seen: tuple[tuple[View, path_lines.Shape], list[Stroke]] | None = None
+    _seen: tuple[tuple[View, path_lines.Shape, int | None], list[Stroke]] | None = None
     _before: tuple[float, bool] | None = None  # field of view and freezing, to go back to
 
     @property
@@ -140,6 +143,16 @@ def edit(session: Session, make: Callable[[Draft], Draft], gesture: object = Non
         editor.do(make(editor.draft), gesture)
     except ValueError as error:
         session.say(str(error))
+
+
+def undo(session: Session) -> None:
+    """One change of the path back."""
+    desk_of(session).editor.undo()
+
+
+def redo(session: Session) -> None:
+    """And forward again."""
+    desk_of(session).editor.redo()
 
 
 def add_key(session: Session) -> None:
@@ -226,38 +239,13 @@ def save(session: Session, file: Path) -> None:
         session.say(str(error))
 
 
-def start_recording(session: Session, out: Path, light: Light) -> None:
-    """Record the path to an .mp4, or into a folder; `step` goes on with it."""
+def begin(session: Session, steps: Generator[float, None, None], out: Path, said: str) -> None:
+    """Have `step` go on with what is being recorded, one step a frame. said: how it ends, when all is well"""
     stop(session)
     desk = desk_of(session)
-    path = desk.path
-    if path is None:
-        return session.say("A path has at least one key: add one first")
     desk._before = session.settings.fov_deg, session.frozen
     session.frozen = True  # one view at a time is streamed
-    desk.done = 0.0
-    desk._recording = _record(session, desk, path, out, light)
-
-
-def _record(
-    session: Session, desk: Desk, path: CameraPath, out: Path, light: Light
-) -> Generator[float, None, None]:
-    projection = desk.projection
-    with ExitStack() as open_things:
-        if out.suffix.lower() == ".mp4":
-            add = open_things.enter_context(desk.files.film(out, desk.size, path.fps, projection))
-
-            def put(i: int, key: Key, pixels: NDArray[np.uint8]) -> None:
-                add(pixels)
-        else:
-            out.mkdir(exist_ok=True)
-
-            def put(i: int, key: Key, pixels: NDArray[np.uint8]) -> None:
-                taken = Taken(key.pose, key.fov_deg, projection)
-                snapshot.save(out / f"frame_{i:05d}.png", pixels[..., :3], taken)
-
-        how = session.pass_name, projection, session.settings.ipd_m
-        yield from record(session.scene, path, desk.size, light, put, *how)
+    desk.done, desk._recording, desk._ends = 0.0, steps, (out, said)
 
 
 def _record_on(session: Session, desk: Desk) -> None:
@@ -265,30 +253,37 @@ def _record_on(session: Session, desk: Desk) -> None:
     try:
         desk.done = next(desk._recording)
     except StopIteration:
-        session.say(f"{desk.out} is recorded")
+        session.say(desk._ends[1])
         stop(session)
     except (PathError, IncompleteError, OSError, ValueError) as error:
-        session.say(f"{desk.out}: {error}")
+        session.say(f"{desk._ends[0]}: {error}")
         stop(session)
 
 
 def _strokes(session: Session, desk: Desk) -> list[Stroke]:
-    path, view = desk.path, _view(session)
+    path, view = desk.path, view_of(session)
     desk.lines = None if path is None or view is None else desk.lines
     if path is None or view is None:
         return []
-    wish = view, desk.shape(path)
+    held = desk.drag.key if desk.drag is not None else None
+    near = handle_at(session, session.cursor) if session.cursor else None
+    marked = held if held is not None else near
+    wish = view, desk.shape(path), marked
     if desk._seen is not None and desk._seen[0] == wish and desk.lines is not None:
         return desk._seen[1]
     found = desk.lines = path_lines.lines(wish[1], view, session.scene.voxel_size_m)
     out = [Stroke(piece, _WAY, 2.5) for piece in found.way]
     for i, piece in found.cones:
         out.append(Stroke(piece, *((_CHOSEN, 2.0) if i == desk.draft.chosen else (_CONE, 1.2))))
+    for i, at in enumerate(found.keys):
+        if at is not None and i in wish[1].coned:
+            ink = _CHOSEN if i in (desk.draft.chosen, marked) else _WAY
+            out.append(Stroke(_square(at, 6.0 if i == marked else 3.5), ink, 2.0, closed=True))
     desk._seen = wish, out
     return out
 
 
-def _view(session: Session) -> View | None:
+def view_of(session: Session) -> View | None:
     """What the frame about to be drawn sees; None where it cannot be drawn."""
     scene, size = session.scene, session.size
     if min(size) < 2:
@@ -299,3 +294,18 @@ def _view(session: Session) -> View | None:
         return look(session.pose, size, session.settings.fov_deg, *where, projection=session.projection)
     except ValueError:
         return None
+
+
+def handle_at(session: Session, at: tuple[float, float]) -> int | None:
+    """The key whose handle is there, picture pixels, as it was drawn last."""
+    desk = desk_of(session)
+    if desk.lines is None or desk.path is None:
+        return None
+    key = path_lines.nearest(desk.lines, at)
+    return key if key in desk.shape(desk.path).coned else None
+
+
+def _square(at: tuple[float, float], half: float) -> NDArray[np.float64]:
+    """A key's handle: by it the key can be dragged (path_drag.py)."""
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], np.float64)
+    return np.array(at) + half * corners

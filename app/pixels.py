@@ -17,27 +17,37 @@ def rays_of(view: View, pixels: NDArray[np.integer]) -> NDArray[np.void]:
     at = np.asarray(pixels, np.int64).reshape(-1, 2)
     if at.size and ((at < 0) | (at >= view.size)).any():
         raise ValueError(f"pixel outside the picture of {view.size[0]}x{view.size[1]}")
-    kind = PROJECTIONS[view.projection]
-    width, height = view.size
     rays = np.zeros(len(at), RAY)
     rays["voxel"], rays["frac"] = view.eye, view.eye_frac
     rays["level_min"] = view.level_min
-    x, y = at[:, 0].copy(), at[:, 1]
-    face = np.zeros(len(at), np.int64)
-    if kind == "stereo":
-        width //= 2
-        on_the_right = x >= width
+    if PROJECTIONS[view.projection] == "stereo":
+        on_the_right = at[:, 0] >= view.size[0] // 2
         rays["voxel"][on_the_right], rays["frac"][on_the_right] = view.right_eye, view.right_eye_frac
-        x[on_the_right] -= width
-    elif kind == "cube":
-        width //= CUBE_FACES
-        face, x = x // width, x % width
-    s = (2 * np.stack([x, y], axis=1) + 1 - (width, height)) / (width, height)
-    d = _direction(view, kind, s, face)
+    d = directions(view, at.astype(np.float64) + 0.5)
     length = np.linalg.norm(d, axis=1, keepdims=True)
     rays["direction"] = d / length
     rays["cone"] = view.cone / length[:, 0]
     return rays
+
+
+def directions(view: View, at: F64) -> F64:
+    """Places in a picture [N, 2], pixels from its upper left -> [N, 3] which way they look, of any length.
+
+    Of a flat picture: as long as it takes to be 1 ahead. Stereo: of the eye in whose half it is.
+    """
+    kind = PROJECTIONS[view.projection]
+    width, height = view.size
+    x, y = at[:, 0], at[:, 1]
+    face = np.zeros(len(at), np.int64)
+    if kind == "stereo":
+        width //= 2
+        x = np.where(x >= width, x - width, x)
+    elif kind == "cube":
+        width //= CUBE_FACES
+        face = np.clip(x // width, 0, CUBE_FACES - 1).astype(np.int64)
+        x = x - face * width
+    s = 2 * np.stack([x, y], axis=1) / (width, height) - 1
+    return _direction(view, kind, s, face)
 
 
 def _direction(view: View, kind: str, s: F64, face: NDArray[np.int64]) -> F64:

@@ -21,6 +21,7 @@ from ..streamer.streamer import Streamer, Update
 from ..streamer.upload_budget import Budgets
 from ..streamer.world import World
 from .camera import View
+from .entities import PLANE, Entities
 from .render.context import Context
 from .render.pool import BYTES_PER_SLOT, Pool
 
@@ -35,6 +36,8 @@ class Scene:
     residency: Residency
     pool: Pool
     streamer: Streamer | None = None  # None: what is there stays, and nothing comes
+    entities: Entities | None = None  # None: the world has none
+    vram_bytes: int = 0  # what chunks may take; a small world needs less, and has no more slots than chunks
 
     @property
     def n_resident(self) -> int:
@@ -66,6 +69,8 @@ class Scene:
         """Stop streaming and free the GPU's memory."""
         if self.streamer is not None:
             self.streamer.close()
+        if self.entities is not None:
+            self.entities.close()
         self.pool.release()
 
 
@@ -97,6 +102,7 @@ def load(ctx: Context, world: World, vram_bytes: int, on_bad: OnBad | None = Non
             break
         chunks = world.read_region(record, on_bad)
         scene.add(chunk_id(record.level, chunks.chunks), chunks.packed)
+    scene.entities = _entities_of(world, scene, on_bad)
     return scene
 
 
@@ -118,6 +124,8 @@ class Pinned:
 
     streamer: Streamer
     update: Update
+    on_bad: OnBad
+    vram_bytes: int
 
 
 def pin(
@@ -128,9 +136,12 @@ def pin(
     n_threads: int = 2,
 ) -> Pinned:
     """The part of `stream` that reads and needs no GPU: for a thread that may wait."""
-    n_slots = max(_shape_of(source)[0].n_chunks + 8, slots_in(vram_bytes))
+    n_slots = slots_in(vram_bytes)
+    if isinstance(source, World):  # more than there is is never needed, and to allocate it takes time
+        n_slots = min(n_slots, sum(region.n_chunks for region in source.regions))
+    n_slots = max(_shape_of(source)[0].n_chunks + 8, n_slots)
     streamer = Streamer(source, Budgets(n_slots, ram_bytes), on_bad, n_threads)
-    return Pinned(streamer, streamer.pin())
+    return Pinned(streamer, streamer.pin(), on_bad, vram_bytes)
 
 
 def scene_of(ctx: Context, source: ChunkSource, pinned: Pinned) -> Scene:
@@ -139,8 +150,15 @@ def scene_of(ctx: Context, source: ChunkSource, pinned: Pinned) -> Scene:
     streamer = pinned.streamer
     pool = Pool(ctx, root, streamer.budgets.n_slots)
     scene = Scene(root, source.meta.voxel_size_m, extent, streamer.residency, pool, streamer)
+    scene.entities, scene.vram_bytes = _entities_of(source, scene, pinned.on_bad), pinned.vram_bytes
     scene.apply(pinned.update)
     return scene
+
+
+def _entities_of(source: ChunkSource, scene: Scene, on_bad: OnBad | None) -> Entities | None:
+    if not isinstance(source, World) or PLANE not in source.meta.planes:
+        return None
+    return Entities(source, scene.residency, scene.pool, on_bad or (lambda error: None))
 
 
 def _shape_of(source: ChunkSource) -> tuple[RootGrid, float]:

@@ -17,6 +17,7 @@ from .scene import Scene
 from .settings import Settings
 
 MAX_MESSAGES = 50
+SEMANTIC = "semantic"  # a pass, and the layer that it shows
 Triple = tuple[int, int, int]
 
 
@@ -72,7 +73,8 @@ class Session:
     shows_panel: bool = True
     shows_help: bool = False
     is_closing: bool = False
-    worlds: list[str] = field(default_factory=list)  # opened so far
+    worlds: list[str] = field(default_factory=list)  # that are open; one of them is shown
+    poses: dict[str, Pose] = field(default_factory=dict)  # where one stood in a world when it was left
     recent: list[str] = field(default_factory=list)  # of earlier starts too, the newest first
     bakings: list[Baking] = field(default_factory=list)
     open_next: list[str] = field(default_factory=list)  # dropped or chosen: worlds to open, scenes to bake
@@ -85,6 +87,19 @@ class Session:
 
     def __post_init__(self) -> None:
         self.pose = self.home
+
+    def next_world(self) -> None:
+        """Show the next of the open worlds."""
+        if len(self.worlds) < 2:
+            return self.say("No other world is open: drop one on the window")
+        at = self.worlds.index(self.name) if self.name in self.worlds else -1
+        self.open_next.append(self.worlds[(at + 1) % len(self.worlds)])
+
+    def show_pass(self, name: str) -> None:
+        """Show a pass of layout.PASSES, and say so where this world has nothing for it."""
+        self.pass_name = name
+        if name == SEMANTIC and SEMANTIC not in self.layers:
+            self.say(f"{self.name} knows no entities: the pass semantic has nothing to show")
 
     def say(self, text: str) -> None:
         """One line for the user, shown in the window for some seconds."""

@@ -1,21 +1,18 @@
 """The picture in the window: which frames are drawn, with how many pixels, and what they were like."""
 
-import math
 import time
 from dataclasses import replace
 
-from ..atlas.layout import CUBE_FACES
 from . import frame
 from .camera import look
+from .light import light_from
 from .panel.over import Box
 from .render.context import Context
 from .render.overlay import Overlay
-from .render.renderer import Light, Renderer
-from .resolution import Resolution
+from .render.renderer import Renderer
+from .resolution import Resolution, scaled_size
 from .session import Session
-from .settings import Settings
 
-_LEAST = 16  # pixels of a side: less shows nothing
 _IDLE_MS = 250.0  # a longer gap between frames was a pause, no frame
 
 
@@ -27,7 +24,7 @@ class Show:
         self._renderer = Renderer(ctx, size)
         self._drawn: object = None
         self._pose: object = None
-        self._is_settled = False
+        self._is_settled = self._is_quiet = False  # quiet: no ray that was heard misses anything
         self._since = 0  # frame in which what is drawn now was drawn first
         self._corner, self._shown_size = (0, 0), size
         self._view_size = size
@@ -52,6 +49,10 @@ class Show:
         size = scaled_size((width, height), scale, session.projection)
         wish = pose, size, picture, session.pass_name, replace(settings), session.frozen, id(session.scene)
         if wish == self._drawn and self._is_settled:
+            return False
+        pauses = wish == self._drawn and settings.adaptive and not self.resolution.rests(now)
+        if pauses and self._is_quiet:  # the same few pixels once more would only make all of them come later
+            self.resolution.pauses()
             return False
         self._scaled = not self.resolution.rests(now) and settings.adaptive
         self._corner, self._shown_size, self._view_size = (x, window[1] - y - height), (width, height), size
@@ -83,9 +84,8 @@ class Show:
         if wish != self._drawn:
             self._since = scene.pool.frame - 1
         heard = frozen or session.report.feedback.frame >= self._since
-        self._is_settled = (
-            wish == self._drawn and heard and (frozen or frame.is_settled(session.report, scene))
-        )
+        quiet = session.report.knows_entities if frozen else frame.is_settled(session.report, scene)
+        self._is_quiet, self._is_settled = quiet, wish == self._drawn and heard and quiet
 
     def present(self, overlay: Overlay, window: tuple[int, int]) -> None:
         """Bring picture and panel to the window."""
@@ -124,20 +124,3 @@ class Show:
     def release(self) -> None:
         """Free all of it."""
         self._renderer.release()
-
-
-def scaled_size(size: tuple[int, int], scale: float, projection: str) -> tuple[int, int]:
-    """How many pixels to draw for a picture of `size`: as the projection wants it."""
-    width, height = (min(max(round(side * scale), min(_LEAST, side)), side) for side in size)
-    if projection == "cube":
-        return CUBE_FACES * (width // CUBE_FACES), width // CUBE_FACES
-    return (max(width // 2 * 2, 2), height) if projection == "stereo" else (width, height)
-
-
-def light_from(settings: Settings, extent_voxels: float) -> Light:
-    """The light that the settings describe, in a world whose diagonal is so long."""
-    extent = max(extent_voxels, 1.0)
-    azimuth, height = math.radians(settings.sun_azimuth_deg), math.radians(settings.sun_elevation_deg)
-    sun = math.cos(azimuth) * math.cos(height), math.sin(azimuth) * math.cos(height), math.sin(height)
-    haze = -math.log(1 - min(settings.haze_percent, 99.0) / 100) / extent
-    return Light(haze, extent, settings.shadows, sun, 2.0**settings.exposure_stops)

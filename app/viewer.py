@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..streamer.chunk_source import OnBad
-from . import path_desk
+from . import path_desk, path_drag
 from .actions import run_pressed
 from .camera import Pose
 from .library import Baking, Library
@@ -106,7 +106,7 @@ def run(
             remembering.show_world(session)
         clock = time.perf_counter()
         if not path_desk.is_busy(session):
-            session.moving.step(session, now, clock - last)
+            session.moving.step(session, path_drag.hold(session, now), clock - last)
         path_desk.step(session, clock - last)
         last = clock
         drawn = show.draw(session, panel.picture, window.size)

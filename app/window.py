@@ -36,6 +36,7 @@ class Input:
     cursor  where the mouse is, window pixels from the top left
     double_clicked  the left button went down twice at one place
     dropped paths of files that were dropped on the window
+    drag_from  where the left button went down that is down now, or was a moment ago; window pixels
     """
 
     move: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -45,6 +46,7 @@ class Input:
     cursor: tuple[float, float] = (0.0, 0.0)
     double_clicked: bool = False
     dropped: tuple[str, ...] = ()
+    drag_from: tuple[float, float] | None = None
     fast: bool = False
     slow: bool = False
     closed: bool = False
@@ -74,6 +76,8 @@ class Window:
     _cursor: tuple[float, float] | None = None
     _clicked: tuple[float, float, float] = (-1.0, 0.0, 0.0)  # when and where
     _double: bool = False
+    _drag_from: tuple[float, float] | None = None
+    _is_let_go: bool = False
     _waits: bool | None = None
 
     @property
@@ -92,6 +96,8 @@ class Window:
         self.events.clear()
         self._turn, self._scroll, self._double = [0.0, 0.0], 0.0, False
         self._pressed, self._dropped = [], []
+        if self._is_let_go:
+            self._drag_from, self._is_let_go = None, False
         glfw.poll_events()
         held = [m for key, m in _MOVES.items() if self._is_down(key)]
         forward, right, up = (float(sum(axis)) for axis in zip(*held, (0, 0, 0), strict=True))
@@ -103,6 +109,7 @@ class Window:
             cursor=self._cursor or (0.0, 0.0),
             double_clicked=self._double,
             dropped=tuple(self._dropped),
+            drag_from=self._drag_from,
             fast=any(self._is_down(key) for key in _FAST),
             slow=any(self._is_down(key) for key in _SLOW),
             closed=bool(glfw.window_should_close(self.handle)),
@@ -138,7 +145,10 @@ class Window:
 
     def on_button(self, _window: Any, button: int, action: int, _mods: int) -> None:
         self.events.append(Event("button", button, action == glfw.PRESS))
+        if button == glfw.MOUSE_BUTTON_LEFT:
+            self._is_let_go = action == glfw.RELEASE
         if button == glfw.MOUSE_BUTTON_LEFT and action == glfw.PRESS and self._cursor:
+            self._drag_from = self._cursor
             now, (when, x, y) = time.monotonic(), self._clicked
             near = abs(self._cursor[0] - x) + abs(self._cursor[1] - y) <= DOUBLE_CLICK_PIXELS
             self._double |= near and now - when <= DOUBLE_CLICK_S

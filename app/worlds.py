@@ -2,10 +2,12 @@
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..streamer.chunk_source import ChunkSource, OnBad
 from ..streamer.stores import CountingFiles, SlowFiles
 from ..streamer.world import World
+from . import taking
 from .camera import Pose
 from .library import Baking, Library, Opened, OpenError
 from .render.context import Context
@@ -71,6 +73,8 @@ class Worlds:
         return self._take(session)
 
     def _ask(self, session: Session, name: str) -> None:
+        if name.lower().endswith(".png") and taking.go_to_picture(session, Path(name)):
+            return
         try:
             if self.library.is_world(name):
                 self._begin(session, name.rstrip("/"))
@@ -122,11 +126,13 @@ class Worlds:
             session.tiny_budget = self.wants_tiny
             return False
         old, pose = session.scene, session.pose
+        session.poses[session.name] = pose
         session.scene = self._scene(ready)
         old.release()
         session.name, session.home, session.picked = ready.opened.name, ready.home, None
         self._show(session, ready)
-        session.pose = pose if self._keeps_pose else ready.home
+        session.pose = pose if self._keeps_pose else session.poses.get(session.name, ready.home)
+        session.show_pass(session.pass_name)
         return True
 
     def _scene(self, ready: Ready) -> Scene:

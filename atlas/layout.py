@@ -92,7 +92,11 @@ assert ARRIVAL.itemsize == 8
 UPLOAD_GROUP = 64  # threads that expand one chunk: one per 4^3 block
 
 # Passes ------------------------------------------------------------------------------------------
-PASSES = ("colour", "depth", "normal", "uvw", "level", "steps", "touched", "residency", "albedo")
+PASSES = (
+    "colour", "depth", "normal", "uvw", "level", "steps", "touched", "residency", "albedo", "semantic",
+)  # fmt: skip
+ENTITY_COLOURS = 254  # of the pass semantic: entity e has colour 1 + (e - 1) % 254; 0 is no entity
+ENTITY_UNREAD = 255  # which entities a chunk holds has not been read yet
 
 # Projections -------------------------------------------------------------------------------------
 PROJECTIONS = ("planar", "stereo", "equirect", "cube")

@@ -10,6 +10,9 @@ layout(local_size_x = 8, local_size_y = 8) in;
 layout(std430, binding = 3) readonly buffer Hits { Hit hits[]; };
 layout(rgba8, binding = 2) writeonly uniform image2D u_picture;
 layout(binding = 0) uniform sampler2DArray u_atlas;
+layout(binding = 1) uniform usampler2DArray u_entities;    // a row of 4096 per slot, in mask order: which colour
+layout(binding = 2) uniform usampler2D u_entities_known;   // whether that row is of the slot's chunk
+layout(binding = 3) uniform sampler2D u_entity_colours;
 
 uniform int u_pass;
 uniform ivec3 u_corner;  // the root grid's corner, level-0 voxels of the world
@@ -18,6 +21,7 @@ uniform float u_haze;    // per level-0 voxel
 uniform float u_extent;  // level-0 voxels that the depth picture spans
 uniform int u_shadows;
 uniform float u_exposure; // factor on linear light
+uniform int u_has_entities;
 
 vec4 voxel_colour(Hit hit) {
     ivec3 chunk = ivec3(hit.slot, hit.slot >> 4, hit.slot >> 8) & (REGION_CHUNKS - 1);
@@ -56,11 +60,21 @@ vec3 tint(uint n) {  // a colour for each number, neighbours well apart
     return 0.55 + 0.45 * cos(6.2832 * (float(n) * 0.61803 + vec3(0.0, 0.33, 0.67)));
 }
 
+// Which colour the entity of a voxel has: an index of u_entity_colours.
+int entity_colour(Hit hit) {
+    ivec2 row = ivec2(hit.slot & uint(SLOTS_PER_LAYER - 1), hit.slot / uint(SLOTS_PER_LAYER));
+    if (u_has_entities == 0) return 0;
+    if (texelFetch(u_entities_known, row, 0).x == 0u) return ENTITY_UNREAD;
+    ivec3 local = hit_voxel(hit) & (CHUNK - 1);
+    return int(texelFetch(u_entities, ivec3(block_of(local) << 6 | bit_in_block(local), row), 0).x);
+}
+
 vec3 diagnosis(Hit hit) {
     int level = hit_level(hit), face = hit_face(hit);
     float shape = face == FACE_INSIDE ? 1.0 : 0.70 + 0.10 * float(face >> 1) + 0.05 * float(face & 1);
     if (u_pass == PASS_DEPTH) return vec3(1.0 / (1.0 + 3.0 * hit.t / u_extent));
     if (u_pass == PASS_NORMAL) return 0.5 + 0.5 * vec3(face_normal(face));
+    if (u_pass == PASS_SEMANTIC) return texelFetch(u_entity_colours, ivec2(entity_colour(hit), 0), 0).rgb * shape;
     if (u_pass == PASS_LEVEL) return tint(uint(level)) * shape;
     if (u_pass == PASS_TOUCHED) {
         ivec3 local = hit_voxel(hit) & (CHUNK - 1);

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..atlas import address, plane
 from ..atlas.layout import CHUNK, CHUNK_VOXELS
-from . import files
+from . import files, spans
 from .chunk_source import OnBad
 from .codec import CodecName
 from .contents import chunks_of_record, index_of_record
@@ -94,6 +94,39 @@ def read_values(world: "World", name: str, level: int, voxels: I64) -> plane.Val
         if record is not None:
             inside = np.flatnonzero(region_at.ravel() == i)
             out[inside] = _values_of(world, record, voxels[inside])
+    return out
+
+
+def read_chunks(world: "World", name: str, ids: NDArray[np.uint64], on_bad: OnBad) -> list[bytes | None]:
+    """Any chunks of a plane: see `World.read_plane_chunks`."""
+    out: list[bytes | None] = [None] * ids.size
+    level, chunks = address.chunk_of_id(ids)
+    region_of, morton = address.region_of_chunk(chunks), address.morton_of_chunk(chunks)
+    keys = address.chunk_id(level, region_of)  # all it has to do is to differ between regions
+    for key in np.unique(keys):
+        members = np.flatnonzero(keys == key)
+        members = members[np.argsort(morton[members])]
+        k, (x, y, z) = int(level[members[0]]), region_of[members[0]].tolist()
+        record = world.region_at(k, (x, y, z))
+        record = next((p for p in record.planes if p.plane == name), None) if record else None
+        if record is None:
+            continue
+        try:
+            index = world.index_of(record)
+            here, place = spans.find(index, morton[members])
+            if not here.size:
+                continue
+            ranges, starts = spans.merge(index.offsets[place], index.n_bytes[place])
+            data = b"".join(world.get_ranges(record, ranges))
+        except WorldError as error:
+            on_bad(error)
+            continue
+        for at, start, n in zip(members[here], starts.tolist(), index.n_bytes[place].tolist(), strict=True):
+            try:
+                out[at] = decode_plane(name, data[start : start + n], world.meta.codec)
+            except ValueError as error:
+                x, y, z = chunks[at].tolist()
+                on_bad(WorldError(record.key, str(error), chunk_name(k, (x, y, z))))
     return out
 
 

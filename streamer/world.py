@@ -151,6 +151,17 @@ class World:
         address.check_in_world(voxels, level)
         return planes.read_values(self, name, level, voxels)
 
+    def read_plane_chunks(
+        self, name: str, ids: NDArray[np.uint64], on_bad: OnBad | None = None
+    ) -> list[bytes | None]:
+        """Any chunks of a plane that this world has, each id once. Any thread may.
+
+        ids [N] uint64 (`address.chunk_id`) -> N chunks as `atlas.plane.split` takes them, None where there is
+        no value or it is bad. on_bad is told of each bad chunk and, with chunk None, of each region
+        that cannot be read; without it the first damage is raised.
+        """
+        return planes.read_chunks(self, name, np.asarray(ids, np.uint64), on_bad or _raise)
+
     def _check_level(self, level: int) -> None:
         if not 0 <= level < self.meta.n_levels:
             raise ValueError(f"level {level} outside 0..{self.meta.n_levels - 1}")

@@ -14,9 +14,8 @@ def bare_session(**values):
     """A session on a world that is not there: enough for widgets that show settings and keys."""
     root = SimpleNamespace(level=7, n_chunks=8)
     pool = SimpleNamespace(n_slots=1000)
-    scene = SimpleNamespace(
-        root=root, voxel_size_m=0.01, extent_voxels=500.0, n_resident=10, streamer=None, pool=pool
-    )
+    scene = SimpleNamespace(root=root, voxel_size_m=0.01, extent_voxels=500.0, n_resident=10, pool=pool)
+    scene.streamer, scene.entities, scene.vram_bytes = None, None, 1 << 30
     session = Session("a/world.vxt", scene, Pose(0, 0, 0, 0, 0), Settings(), (900, 700))
     for name, value in values.items():
         setattr(session, name, value)

@@ -10,34 +10,101 @@ import time
 from pathlib import Path
 
 import glfw
+from imgui_bundle import imgui
+from voxtide.app.panel.panel import Panel
+from voxtide.app.panel.windows import WINDOWS
 from voxtide.app.remembering import Remembering
+from voxtide.app.show import Show
 from voxtide.app.window import Window
 from voxtide.tools.cli import main
 
 TELL_S = 0.1
+WIDGETS = ("button", "checkbox", "selectable", "slider_float", "drag_float", "input_text", "input_int2")
+
+shown = {}  # label -> (x, y) of what a mouse can reach, of the panel's last picture
+n_turns = [0]  # of the viewer's loop
+is_settled = [False]  # the window shows all that there is to see
 
 
 def state_of(session):
-    pose = session.pose
+    pose, path = session.pose, session.path
     return {
+        "turns": n_turns[0],
         "world": session.name,
+        "worlds": session.worlds,
         "pose": [pose.x, pose.y, pose.z, pose.yaw, pose.pitch],
         "mode": session.mode,
         "pass": session.pass_name,
         "picked": session.picked.voxel if session.picked else None,
         "size": session.size,
         "help": session.shows_help,
+        "settled": is_settled[0],
         "drawn": session.view.size if session.view else None,
         "fov_deg": session.settings.fov_deg,
         "shadows": session.settings.shadows,
         "recent": session.recent,
         "bakings": [baking.stage for baking in session.bakings],
-        "keys": len(session.path.draft.path.keys) if session.path and session.path.path else 0,
-        "playing": bool(session.path and session.path.is_playing),
+        "keys": len(path.draft.path.keys) if path and path.path else 0,
+        "key_poses": [[k.pose.x, k.pose.y, k.pose.z] for k in path.draft.keys] if path else [],
+        "key_pixels": path.lines.keys if path and path.lines else [],
+        "fps": path.draft.fps if path else None,
+        "film_size": path.size if path else None,
+        "film_frames": path.path.n_frames if path and path.path else 0,
+        "recorded": path.done if path else None,
+        "playing": bool(path and path.is_playing),
         "frames": session.history.n,
         "frame_ms": session.history.percentile("frame_ms", 50),
         "messages": [text for _, text in session.messages],
+        "widgets": dict(shown),
     }
+
+
+def tell_widgets():
+    """Have imgui's widgets say where they are, so that a person who can read finds them."""
+    seen = {}
+
+    def is_inside(low, high):
+        """Whether all of it is to be seen in its window, which may have been scrolled."""
+        room = imgui.internal.get_current_window().inner_clip_rect
+        return room.min.y <= low.y and high.y <= room.max.y and room.min.x - 4 <= low.x
+
+    def wrapped(call):
+        def run(label, *arguments, **more):
+            answer = call(label, *arguments, **more)
+            low, high = imgui.get_item_rect_min(), imgui.get_item_rect_max()
+            if imgui.is_item_visible() and is_inside(low, high):
+                seen[label] = (low.x + high.x) / 2, (low.y + high.y) / 2
+            return answer
+
+        return run
+
+    for name in WIDGETS:
+        setattr(imgui, name, wrapped(getattr(imgui, name)))
+    draw = Panel.draw
+
+    def draw_and_look(self, session, size):
+        seen.clear()
+        is_new = draw(self, session, size)
+        if is_new:
+            for window in WINDOWS:
+                tab = imgui.internal.find_window_by_name(window.title).dc.dock_tab_item_rect
+                seen[f"tab {window.title}"] = (tab.min.x + tab.max.x) / 2, (tab.min.y + tab.max.y) / 2
+            shown.clear()
+            shown.update(seen)
+        return is_new
+
+    Panel.draw = draw_and_look
+
+
+def tell_whether_settled():
+    draw = Show.draw
+
+    def draw_and_ask(self, session, picture, window):
+        is_new = draw(self, session, picture, window)
+        is_settled[0] = self._is_settled
+        return is_new
+
+    Show.draw = draw_and_ask
 
 
 def drive(folder, arguments):
@@ -46,6 +113,7 @@ def drive(folder, arguments):
 
     def keep_and_tell(self, session, now):
         keep(self, session, now)
+        n_turns[0] += 1
         if time.monotonic() - told[0] > TELL_S:
             told[0] = time.monotonic()
             part = folder / "state.part"
@@ -66,6 +134,8 @@ def drive(folder, arguments):
         return poll(self)
 
     Remembering.keep, Window.poll = keep_and_tell, poll_and_drop
+    tell_widgets()
+    tell_whether_settled()
     return main(["view", *arguments])
 
 

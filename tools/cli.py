@@ -38,11 +38,15 @@ class Parser(argparse.ArgumentParser):
         self.exit(EXIT_USER, f"{self.prog}: {message}; `{self.prog} --help` tells more\n")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(only: str | None = None) -> argparse.ArgumentParser:
+    """Every command's flags. only: those of this one alone, whose modules alone are then imported"""
     root = Parser(prog="voxtide", description=__doc__)
     root.add_argument("--version", action="version", version=f"voxtide {_version()}")
     commands = root.add_subparsers(required=True, metavar="command")
     for name in COMMANDS:
+        if only not in (None, name):
+            commands.add_parser(name)
+            continue
         module = import_module(f".commands.{name}", __package__)
         summary = (module.__doc__ or "").splitlines()[0].rstrip(".")
         command = commands.add_parser(
@@ -58,7 +62,8 @@ def parser() -> argparse.ArgumentParser:
 
 def parsed(argv: list[str] | None) -> argparse.Namespace:
     """The arguments. `bake` takes any number of paths; argparse only finds those before the first flag."""
-    root = parser()
+    words = sys.argv[1:] if argv is None else argv
+    root = parser(words[0] if words and words[0] in COMMANDS else None)
     args, rest = root.parse_known_args(argv)
     if rest and (not hasattr(args, "paths") or any(word.startswith("-") for word in rest)):
         root.error(f"unrecognized arguments: {' '.join(rest)}")

@@ -7,11 +7,9 @@ import platformdirs
 
 from ..app.library import Baking, Opened, OpenError
 from ..streamer.errors import WorldError
-from .background_bake import BackgroundBake
 from .errors import UserError
 from .opening import baked_path, open_chunks
 from .shot import framed_pose
-from .sources import is_recording, open_source
 
 
 class Shelf:
@@ -40,6 +38,9 @@ class Shelf:
 
     def bake(self, name: str, voxel_size_m: float) -> Baking:
         """Raises OpenError where this is no scene that can be read."""
+        from .background_bake import BackgroundBake  # all that reads scenes: looking at a world needs none
+        from .sources import is_recording, open_source
+
         path = Path(name)
         try:
             if not path.exists():

@@ -24,7 +24,8 @@ LIBRARIES = {
 }
 # Mesa's software and hardware drivers are files that libEGL_mesa opens by path.
 MESA_DRIVERS = ("dri/swrast_dri.so", "dri/libdril_dri.so", "libgallium-*.so", "dri/libgallium_dri.so")
-TEST_PROGRAMS = {"xvfb": "Xvfb", "xauth": "xauth"}  # `view` is tested on a display without a screen
+# `view` is tested on a display without a screen, with real key and mouse events.
+TEST_PROGRAMS = {"xvfb": "Xvfb", "xauth": "xauth", "xdotool": "xdotool"}
 
 
 def loads(library: str) -> bool:

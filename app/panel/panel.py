@@ -43,6 +43,7 @@ class Panel:
         style.load_font()
         self.overlay = Overlay(ctx, size)
         self._held: set[int] = set()
+        self._later: list[Event] = []  # for the next frame
         self._due, self._drawn, self._was = SETTLING_FRAMES, 0.0, (0, 0)
         self._in_frame = False
         self._asks_front = self._skipped = 0
@@ -69,12 +70,16 @@ class Panel:
         The scene's cursor counts from the picture's upper left.
         """
         began = time.perf_counter()
+        waiting = [*self._later, *events]
+        cut = press_after_motion(waiting) if self.overlay.covers(now.cursor) else len(waiting)
+        events, self._later = waiting[:cut], waiting[cut:]
         feed(self._io, events, self._held)
         if self._concerns(events, now):
-            self._due = SETTLING_FRAMES
+            # imgui takes one change of a button a frame: press and release may have come together
+            self._due = SETTLING_FRAMES + sum(event.kind == "button" for event in events)
         changed = self._what(session, size)
         if changed != self._shown:
-            self._shown, self._due = changed, SETTLING_FRAMES
+            self._shown, self._due = changed, max(self._due, SETTLING_FRAMES)
         if list(map(id, session.strokes)) != list(map(id, self._strokes)):
             self._strokes, self._due = list(session.strokes), max(self._due, 1)
         self._skipped += 1
@@ -132,7 +137,8 @@ class Panel:
         inside = now.cursor[0] - x, now.cursor[1] - y
         takes_mouse = self._io.want_capture_mouse and not self._drags_scene
         session.cursor = None if takes_mouse else inside
-        left = replace(now, cursor=inside)
+        start = now.drag_from and (now.drag_from[0] - x, now.drag_from[1] - y)
+        left = replace(now, cursor=inside, drag_from=None if takes_mouse else start)
         if takes_mouse:
             left = replace(left, turn=(0.0, 0.0), scroll=0.0, double_clicked=False)
         if self._io.want_text_input:
@@ -151,8 +157,7 @@ class Panel:
                     window.draw(session)
                 imgui.end()
             self._bring_forward()
-        else:
-            dialogs.hear(session)
+        dialogs.hear(session)
         over.strokes(session, self.picture)
         over.messages(session, self.picture)
         if session.shows_help:
@@ -222,3 +227,17 @@ def shaped(room: over.Box, projection: str) -> over.Box:
     x, y, width, height = room
     edge = max(min(width // CUBE_FACES, height // 1), 1.0)
     return x + (width - CUBE_FACES * edge) // 2, y + (height - edge) // 2, CUBE_FACES * edge, edge
+
+
+def press_after_motion(events: list[Event]) -> int:
+    """How many events go before the first press that comes behind a motion; all, if none does.
+
+    imgui lets nobody press what it has not seen the mouse over in the frame before. Where frames take long,
+    both come together, and the press has to wait for a frame.
+    """
+    moved = False
+    for i, event in enumerate(events):
+        if event.kind == "button" and event.down and moved:
+            return i
+        moved |= event.kind == "cursor"
+    return len(events)

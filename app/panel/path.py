@@ -6,12 +6,12 @@ from pathlib import Path
 
 from imgui_bundle import imgui
 
-from .. import path_desk, path_edit
+from .. import path_desk, path_edit, taking
 from ..path_desk import Desk
 from ..path_edit import Draft
 from ..paths import MAX_FPS, MAX_SIDE
 from ..session import Session
-from ..show import light_from
+from . import dialogs
 
 _PROJECTIONS = {"planar": "Flat", "stereo": "Stereo", "equirect": "360°"}
 _SIZES = {"planar": (1280, 720), "stereo": (2560, 720), "equirect": (2048, 1024)}
@@ -34,7 +34,7 @@ def draw(session: Session) -> None:
     _files(session, desk)
     if desk.draft.keys:
         _record(session, desk)
-    if not imgui.is_any_item_active():
+    if desk.drag is None and not imgui.is_any_item_active():
         desk.editor.release()
 
 
@@ -169,23 +169,37 @@ def _files(session: Session, desk: Desk) -> None:
     imgui.set_next_item_width(-1)
     _, desk.file = imgui.input_text("##file", desk.file)
     _tip("Voxtide's .json, nerfstudio's camera path .json, or Lyra's trajectory .npz (docs/paths.md).")
-    width = _share(2)
-    if imgui.button("Load", imgui.ImVec2(width, 0)):
-        path_desk.load(session, Path(desk.file))
-    _tip("Read this file; what kind it is, is seen from what is in it. Undo brings the old path back.")
-    imgui.same_line()
-    imgui.begin_disabled(not desk.draft.keys)
-    if imgui.button("Save", imgui.ImVec2(width, 0)):
-        path_desk.save(session, Path(desk.file))
-    imgui.end_disabled()
-    _tip("Write the path: .npz as Lyra's trajectory, .nerfstudio.json for nerfstudio, else Voxtide's own.")
+    width, file = _share(2), Path(desk.file)
+    kinds = ".npz as Lyra's trajectory, .nerfstudio.json for nerfstudio, else Voxtide's own."
+    buttons: tuple[tuple[str, bool, Callable[[], None], str], ...] = (
+        ("Load", True, lambda: path_desk.load(session, file),
+         "Read this file; what kind it is, is seen from what is in it. Undo brings the old path back."),
+        ("Save", bool(desk.draft.keys), lambda: path_desk.save(session, file), f"Write the path: {kinds}"),
+        ("Open …", True, lambda: dialogs.ask_for_path(session), "Choose a file to read."),
+        ("Save as …", bool(desk.draft.keys), lambda: dialogs.ask_where_to_save(session),
+         f"Choose where to write the path: {kinds}"),
+    )  # fmt: skip
+    for i, (name, can, run, says) in enumerate(buttons):
+        if i % 2:
+            imgui.same_line()
+        imgui.begin_disabled(not can)
+        if imgui.button(name, imgui.ImVec2(width, 0)):
+            run()
+        imgui.end_disabled()
+        _tip(says)
 
 
 def _record(session: Session, desk: Desk) -> None:
     imgui.separator_text("Record")
-    imgui.set_next_item_width(-1)
+    imgui.set_next_item_width(
+        imgui.get_content_region_avail().x - _share(4) - imgui.get_style().item_spacing.x
+    )
     _, desk.out = imgui.input_text("##out", desk.out)
     _tip("An .mp4, or a folder for numbered .png.")
+    imgui.same_line()
+    if imgui.button("To …", imgui.ImVec2(-1, 0)):
+        dialogs.ask_for_film(session)
+    _tip("Choose the file to record to.")
     imgui.set_next_item_width(-1)
     changed, size = imgui.input_int2("##size", list(desk.size))
     _tip("Width and height of a frame, pixels; an .mp4 needs even ones, 360° is twice as wide as high.")
@@ -199,9 +213,7 @@ def _record(session: Session, desk: Desk) -> None:
     _tip("Flat, two eyes side by side, or every direction; the film's metadata says which.")
     imgui.same_line()
     if imgui.button("Record", imgui.ImVec2(-1, 0)):
-        path_desk.start_recording(
-            session, Path(desk.out), light_from(session.settings, session.scene.extent_voxels)
-        )
+        taking.film(session, Path(desk.out))
     _tip("Each frame waits until nothing is missing: no frame is coarse, however slow the disk is.")
 
 

@@ -48,8 +48,9 @@ def _frames(session: Session) -> None:
 def _budgets(session: Session) -> None:
     scene, streamer = session.scene, session.scene.streamer
     slots = scene.pool.n_slots
+    budget = max(slots * BYTES_PER_SLOT, scene.vram_bytes)
     widgets.bar(
-        session, "Video", scene.n_resident * BYTES_PER_SLOT / _MB, slots * BYTES_PER_SLOT / _MB, "MB",
+        session, "Video", scene.n_resident * BYTES_PER_SLOT / _MB, budget / _MB, "MB",
         f"Chunks on the GPU: {scene.n_resident:,} of {slots:,} slots.",
     )  # fmt: skip
     if streamer is None:

@@ -12,8 +12,8 @@ def draw(session: Session) -> None:
     """Between imgui's begin and end."""
     _open_buttons(session)
     widgets.heading("Open")
-    for name in session.worlds:
-        _entry(session, name, name == session.name)
+    for name in list(session.worlds):
+        _open_world(session, name, name == session.name)
     for baking in session.bakings:
         imgui.text(baking.name)
         imgui.progress_bar(baking.fraction, imgui.ImVec2(-1, 0), baking.stage)
@@ -33,9 +33,21 @@ def draw(session: Session) -> None:
             _entry(session, name, False)
 
 
-def _entry(session: Session, name: str, is_shown: bool) -> None:
+def _open_world(session: Session, name: str, is_shown: bool) -> None:
+    """A world that is open: click to show it, or take it from the list."""
+    cross = 1.6 * imgui.get_font_size()
+    _entry(session, name, is_shown, imgui.get_content_region_avail().x - cross)
+    if not is_shown:
+        imgui.same_line()
+        if imgui.small_button(f"x##{name}"):
+            session.worlds.remove(name)
+        widgets.tip(session, "Close this world: take it from the list.")
+
+
+def _entry(session: Session, name: str, is_shown: bool, width: float = 0.0) -> None:
     short = PurePath(name).name or name
-    if imgui.selectable(f"{short}##{name}", is_shown)[0] and not is_shown:
+    size = imgui.ImVec2(width, 0)
+    if imgui.selectable(f"{short}##{name}", is_shown, imgui.SelectableFlags_.none, size)[0] and not is_shown:
         session.open_next.append(name)
     widgets.tip(session, f"{name}\n" + ("It is shown now." if is_shown else "Click to show it."))
 
@@ -49,4 +61,3 @@ def _open_buttons(session: Session) -> None:
     if imgui.button("Open scene …", imgui.ImVec2(half, 0)):
         dialogs.ask_for_scene(session)
     widgets.tip(session, "Splats, points, meshes, volumes, .vox … baked in the background. Or drop it here.")
-    dialogs.hear(session)

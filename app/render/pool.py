@@ -14,6 +14,7 @@ from ...atlas import layout
 from ...atlas.chunk import Packed
 from ...atlas.page_table import RootGrid
 from ..errors import GraphicsError
+from .entity_rows import EntityRows
 from .native import Native
 from .programs import compile_compute, set_uniforms
 from .ring import Feedback, FeedbackRing, feedback_bytes, read_feedback
@@ -62,10 +63,20 @@ class Pool:
         for binding in (BIND_PAGES, BIND_STAMPS, BIND_ASKED):
             self._buffers[binding].clear()
         self._buffers[BIND_FEEDBACK].write(_NOTHING_YET)
+        self.entities: EntityRows | None = None  # made when the pass semantic is first shown
         self.ring = FeedbackRing(ctx, self._buffers[BIND_FEEDBACK])
         self._programs = {
             name: compile_compute(ctx, f"{name}.comp") for name in ("upload", "publish", "reduce")
         }
+
+    def hold_entities(self) -> bool:
+        """Make room for the entities of every slot. -> False if the driver has not so much memory"""
+        rows = EntityRows(self.ctx, self.n_slots)
+        if not rows.is_there:
+            rows.release()
+            return False
+        self.entities = rows
+        return True
 
     def _check_limits(self) -> None:
         limits = self.ctx.info
@@ -173,3 +184,5 @@ class Pool:
             program.release()
         self.atlas.release()
         self.touched.release()
+        if self.entities is not None:
+            self.entities.release()

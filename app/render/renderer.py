@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from ...atlas import layout
 from ..camera import View
+from ..entity_colours import palette
 from .native import Native
 from .pool import BIND_HITS, Pool
 from .programs import compile_compute, set_uniforms
 
 IMAGE_PICTURE = 2
+UNIT_COLOURS = 3  # of entities: shaders/shade.comp
 _GROUP = 8  # threads along a workgroup edge: local_size in the shaders
 _HAZE_AT_EXTENT = 0.02  # share of the light that haze takes over the world's diagonal
 
@@ -57,6 +59,8 @@ class Renderer:
         # Two programs for one pass: remembering what rays pass through costs what few frames can bear.
         self._march = [compile_compute(ctx, "march.comp", {"TRAIL": trail}) for trail in (0, 1)]
         self._shade = compile_compute(ctx, "shade.comp")
+        self._entity_colours = ctx.texture((layout.ENTITY_UNREAD + 1, 1), 4, palette().tobytes())
+        self._entity_colours.filter = moderngl.NEAREST, moderngl.NEAREST
         self._allocate()
 
     def _allocate(self) -> None:
@@ -101,6 +105,9 @@ class Renderer:
         self._bind(pool)
         self._picture.bind_to_image(IMAGE_PICTURE, read=False, write=True)
         pool.atlas.use(0)
+        self._entity_colours.use(UNIT_COLOURS)
+        if pool.entities is not None:
+            pool.entities.bind()
         set_uniforms(
             self._shade,
             **asdict(view),
@@ -111,6 +118,7 @@ class Renderer:
             extent=light.extent_voxels,
             shadows=int(light.shadows),
             exposure=light.exposure,
+            has_entities=int(pool.entities is not None),
             **{"pass": layout.PASSES.index(name)},
         )
         self._run(self._shade, view)
@@ -174,3 +182,4 @@ class Renderer:
         for program in self._march:
             program.release()
         self._shade.release()
+        self._entity_colours.release()

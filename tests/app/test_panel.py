@@ -7,6 +7,7 @@ from imgui_bundle import imgui
 from voxtide.app.actions import ACTIONS, HELD, run_pressed
 from voxtide.app.panel import looks, over, preferences, voxel, widgets, world
 from voxtide.app.panel.feed import KEYS, feed
+from voxtide.app.panel.panel import press_after_motion
 from voxtide.app.render.overlay import TILE, covered_tiles
 from voxtide.app.session import Picked
 from voxtide.app.settings import TABLE
@@ -56,7 +57,7 @@ def test_no_key_stands_twice():
 def test_number_keys_show_the_passes():
     session = bare_session()
     for i, name in enumerate(PASSES):
-        run_pressed(session, [(ord("1") + i, 0)])
+        run_pressed(session, [(ord("1234567890"[i]), 0)])
         assert session.pass_name == name
 
 
@@ -109,6 +110,15 @@ def test_keys_and_clicks_reach_imgui():
         assert imgui.is_mouse_down(0)
         imgui.end_frame()
     assert len(KEYS) > 60
+
+
+def test_a_press_behind_a_motion_waits_until_the_mouse_has_been_seen_there():
+    move, press, release = Event("cursor", x=1, y=2), Event("button", 0, True), Event("button", 0)
+    assert press_after_motion([move, press, release]) == 1
+    assert press_after_motion([press, release, move]) == 3
+    assert press_after_motion([press, move, release, press]) == 3
+    assert press_after_motion([move, release]) == 2
+    assert press_after_motion([]) == 0
 
 
 def test_tiles_are_those_that_boxes_reach_into():

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from imgui_bundle import imgui
 from small_worlds import POSES, VOXEL_M, WORLDS
-from voxtide.app import frame, path_desk, path_edit, recording, snapshot
+from voxtide.app import frame, path_desk, path_edit, recording, snapshot, taking
 from voxtide.app.camera import Pose, look
+from voxtide.app.light import light_from
 from voxtide.app.panel import path as window
 from voxtide.app.path_desk import Desk, PathError
 from voxtide.app.paths import CameraPath, Key
 from voxtide.app.render.pool import BYTES_PER_SLOT
-from voxtide.app.render.renderer import Renderer, light_of
+from voxtide.app.render.renderer import Renderer
 from voxtide.app.scene import load, stream
 from voxtide.app.session import Session
 from voxtide.app.settings import Settings
@@ -139,7 +140,7 @@ def worlds(gl_context, tmp_path_factory):
     path, truth = CameraPath(tuple(keys), 3), []
     for key in path.poses():
         view = look(key.pose, SIZE, key.fov_deg, VOXEL_M, whole.root.corner_voxel)
-        frame.draw(renderer, whole, view, light_of(whole.extent_voxels))
+        frame.draw(renderer, whole, view, light_from(Settings(), whole.extent_voxels))
         truth.append(renderer.read_picture())
     n_slots = whole.n_resident
     whole.release()
@@ -149,7 +150,7 @@ def worlds(gl_context, tmp_path_factory):
 
 def recorded(session, out, most=4000):
     desk = session.path
-    path_desk.start_recording(session, out, light_of(session.scene.extent_voxels))
+    taking.film(session, out)
     assert session.frozen, "one view at a time is streamed"
     for _ in range(most):
         path_desk.step(session, 0.01)
@@ -184,7 +185,7 @@ def test_another_view_drawn_between_is_not_mistaken_for_the_recorded_one(gl_cont
     world, path, truth, n_slots = worlds
     scene = stream(gl_context, world, n_slots * BYTES_PER_SLOT, 1 << 26)
     away = look(Pose(0, 0, 50, 0, 89), SIZE, 65, VOXEL_M, scene.root.corner_voxel)
-    light = light_of(scene.extent_voxels)
+    light = light_from(Settings(), scene.extent_voxels)
     other = Renderer(gl_context, SIZE)
     got = []
     try:
@@ -210,7 +211,7 @@ def test_a_recording_that_finds_no_room_says_so_and_one_that_is_stopped_ends(gl_
             said = recorded(session, tmp_path / "a.mp4", most=100_000)
         assert "frame 0 cannot be drawn whole" in said[-1]
         assert not session.path.files.closed
-        path_desk.start_recording(session, tmp_path / "b.mp4", light_of(1.0))
+        taking.film(session, tmp_path / "b.mp4")
         path_desk.step(session, 0.0)
         path_desk.stop(session)
         assert not path_desk.is_busy(session) and not session.frozen

@@ -154,7 +154,7 @@ def test_every_pass_draws(gl, world, renderer, name):
     view = view_of(probe, POSES[0])
     report = frame.draw(renderer, probe.scene, view, light_of(300.0), name)
     picture = renderer.read_picture()
-    n_colours = {"level": 2, "residency": 3, "normal": 4}.get(name, 6)
+    n_colours = {"level": 2, "residency": 3, "normal": 4, "semantic": 4}.get(name, 6)
     assert len(np.unique(picture.reshape(-1, 4), axis=0)) >= n_colours
     assert report.feedback.n_unresolved == 0
     probe.scene.release()

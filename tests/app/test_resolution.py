@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from voxtide.app.resolution import REST_S, Resolution
-from voxtide.app.show import scaled_size
+from voxtide.app.resolution import REST_S, Resolution, scaled_size
 
 PIXELS = 940 * 720
 
@@ -73,3 +72,15 @@ def test_two_eyes_have_an_even_width():
     assert scaled_size((941, 720), 0.5, "stereo") == (470, 360)
     assert scaled_size((945, 720), 0.333, "stereo")[0] % 2 == 0
     assert scaled_size((5, 5), 0.1, "planar") == (5, 5)
+
+
+@pytest.mark.parametrize("every", [2, 3, 4])
+def test_frames_that_also_draw_the_panel_count(every):
+    """The rate is held, not the time of the usual frame: else every panel would cost frames."""
+    resolution, now, shown = Resolution(), 0.0, []
+    for i in range(300):
+        scale = resolution.begin(True, now, 1.0, 0.1)
+        now += 0.01 + 0.12 * scale**2 + (0.025 if i % every == 0 else 0.0)
+        resolution.shown(now, 15.0, True)
+        shown.append(now)
+    assert 99 / (shown[-1] - shown[-100]) == pytest.approx(15.0, rel=0.05)

@@ -4,26 +4,27 @@ VOXTIDE_SHOTS=FOLDER keeps the screenshots.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-import time
+from dataclasses import astuple
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from person import ROOT, Person, distance
 from PIL import Image
-from screen import screen
+from screen import opened_screen
+from voxtide.app import snapshot
 from voxtide.tools.cli import main
 from worlds import make_world
 
-ROOT = Path(__file__).resolve().parents[2]
 SIZE = (1280, 720)
-STEP_S = 40  # what a step may take on a machine that does much else
 THERE = 620, 380  # where in the window something of the scene is, from its home
-SHADOWS = 1092, 176  # its checkbox, there
 PICTURE = 0, 0, 930, 720  # where the panel is not
+FPS = 4  # of the film
+FILM = 320, 180
 
 pytestmark = pytest.mark.slow
 
@@ -37,92 +38,21 @@ def world(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def display():
-    for program in ("Xvfb", "xdotool", "import"):
+    for program in ("Xvfb", "xdotool"):
         if not shutil.which(program):
             pytest.skip(f"needs {program}")
-    with screen(SIZE) as name:
-        yield name
-
-
-class Person:
-    """Who sits before the window."""
-
-    def __init__(self, folder, display, *arguments):
-        self.folder, self.n_shots = folder, 0
-        folder.mkdir(exist_ok=True)
-        paths = [str(ROOT / "tests"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-        self.environment = {
-            **os.environ,
-            "DISPLAY": display,
-            "XDG_CONFIG_HOME": str(folder / "config"),
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "PYTHONPATH": os.pathsep.join(str(Path(p).resolve()) for p in paths if p),
-        }
-        (folder / "state.json").unlink(missing_ok=True)
-        command = [
-            sys.executable,
-            str(ROOT / "tests" / "driven_viewer.py"),
-            str(folder),
-            *map(str, arguments),
-        ]
-        self.log = (folder / "log").open("w")
-        self.viewer = subprocess.Popen(command, env=self.environment, stdout=self.log, stderr=self.log)
-        self.until(lambda now: now["drawn"] == now["size"])
-
-    @property
-    def now(self):
-        file = self.folder / "state.json"
-        return json.loads(file.read_text()) if file.exists() else None
-
-    def until(self, holds):
-        """Wait until it holds. -> the state in which it did"""
-        end = time.monotonic() + STEP_S
-        while time.monotonic() < end:
-            assert self.viewer.poll() is None, (self.folder / "log").read_text()
-            now = self.now
-            if now is not None and holds(now):
-                return now
-            time.sleep(0.05)
-        raise AssertionError(f"not within {STEP_S} s; the viewer says {self.now}")
-
-    def do(self, *words):
-        subprocess.run(["xdotool", *map(str, words)], env=self.environment, check=True, timeout=30)
-
-    def hold(self, key, seconds):
-        self.do("keydown", key)
-        time.sleep(seconds)
-        self.do("keyup", key)
-        time.sleep(0.3)
-
-    def shot(self, name):
-        """-> [720, 1280, 3] uint8, what the screen shows"""
-        keep = os.environ.get("VOXTIDE_SHOTS")
-        folder = Path(keep) if keep else self.folder
-        self.n_shots += 1
-        file = folder / f"{self.n_shots:02}-{name}.png"
-        subprocess.run(["import", "-window", "root", str(file)], env=self.environment, check=True, timeout=30)
-        return np.asarray(Image.open(file).convert("RGB"))
-
-    def leave(self):
-        """Close the window with the key for it."""
-        self.do("key", "Escape")
-        assert self.viewer.wait(timeout=STEP_S) == 0, (self.folder / "log").read_text()
-        self.log.close()
-
-    def end(self):
-        if self.viewer.poll() is None:
-            self.viewer.kill()
-            self.viewer.wait()
-        self.log.close()
-
-
-def distance(a, b):
-    return float(np.linalg.norm(np.subtract(a["pose"][:3], b["pose"][:3])))
+    with opened_screen(SIZE) as shown:
+        yield shown
 
 
 def centre(shot):
     x0, y0, x1, y1 = PICTURE
     return shot[y0 + 100 : y1 - 100, x0 + 100 : x1 - 100].astype(int)
+
+
+def is_whole(now):
+    """All pixels of the picture are drawn, and nothing is missing."""
+    return now["drawn"] == now["size"] and now["settled"]
 
 
 def test_a_visit(tmp_path, world, display):
@@ -134,48 +64,39 @@ def test_a_visit(tmp_path, world, display):
         person.end()
     again = Person(tmp_path / "visit", display)  # no name: the world of last time
     try:
-        now = again.until(lambda now: now["drawn"] == now["size"])
+        now = again.until(is_whole)
         assert Path(now["world"]).stem == "dots", "the world that was looked at last"
         assert now["shadows"] is True, "a setting that was changed in the window"
-        time.sleep(3.0)
-        again.shot("again")
+        again.shot("again", lambda shot: centre(shot).std() > 5)
+        again.do("mousemove", *again.find("tab Voxel"), "click", 1, "mousemove", 465, 360)
+        again.until(lambda now: now["picked"] is not None)
+        again.after(20)
+        again.shot("voxel")
         again.leave()
     finally:
         again.end()
 
 
 def visit(person, tmp_path):
-    start = person.until(lambda now: now["drawn"] == now["size"])
-    time.sleep(2.0)
+    start = person.until(is_whole)
     assert start["size"][1] == SIZE[1]
     assert 800 < start["size"][0] < 1000, "the panel has its column, the picture has the rest"
-    opened = centre(person.shot("opened"))
-    assert opened.std() > 10, "there is something to see"
+    opened = centre(person.shot("opened", lambda shot: centre(shot).std() > 10))
     fly(person, start)
     orbit_and_focus(person)
     passes(person, opened)
     change_a_setting(person)
     record_a_path(person)
+    drag_a_key(person)
+    screenshot(person)
     drop(person, tmp_path)
-
-
-def test_what_the_panel_adds_to_the_main_thread():
-    """Streaming, the panel and a bake beside: 2 ms of the main thread, against the scene alone."""
-    bench = ROOT / "tests" / "bench" / "bench_panel.py"
-    done = subprocess.run(
-        [sys.executable, bench, "90"], capture_output=True, text=True, timeout=120, check=True
-    )
-    added = json.loads(done.stdout.splitlines()[-1])["added_ms"]
-    assert added["cpu"]["p50"] <= 2.0, added
 
 
 def fly(person, start):
     person.do("mousemove", 465, 400)
-    person.hold("w", 0.8)
-    there = person.until(lambda now: distance(now, start) > 0.2)
-    person.do("mousedown", 1, "mousemove_relative", 120, 30, "mouseup", 1)
-    person.until(lambda now: abs(now["pose"][3] - there["pose"][3]) > 5)
-    person.until(lambda now: now["drawn"] == now["size"])  # all pixels again
+    there = person.hold("w", lambda now: distance(now, start) > 0.2)
+    person.drag((465, 400), (120, 30), lambda now: abs(now["pose"][3] - there["pose"][3]) > 5)
+    person.until(is_whole)  # all pixels again
     person.shot("flown")
     person.do("key", "h")
     person.until(lambda now: distance(now, start) < 0.01)
@@ -186,8 +107,9 @@ def orbit_and_focus(person):
     before = person.until(lambda now: now["picked"] is not None)
     person.do("key", "v")
     person.until(lambda now: now["mode"] == "orbit")
-    person.do("mousedown", 1, "mousemove_relative", 150, 0, "mouseup", 1)
-    turned = person.until(lambda now: distance(now, before) > 0.2)
+    person.drag(THERE, (150, 0), lambda now: distance(now, before) > 0.2)
+    turned = person.rests()
+    person.until(is_whole)
     person.shot("orbited")
     person.do("key", "v")
     person.until(lambda now: now["mode"] == "fly")
@@ -195,22 +117,145 @@ def orbit_and_focus(person):
     person.until(lambda now: now["picked"] is not None)
     person.do("key", "f")
     person.until(lambda now: distance(now, turned) > 0.2)
+    person.rests()
+    person.until(is_whole)
     person.shot("focused")
 
 
 def passes(person, opened):
-    for key, name in (("2", "depth"), ("4", "uvw"), ("8", "residency")):
+    for key, name in (("2", "depth"), ("4", "uvw"), ("8", "residency"), ("0", "semantic")):
         person.do("key", key)
-        person.until(lambda now, name=name: now["pass"] == name)
-        time.sleep(0.5)
-        assert np.abs(centre(person.shot(name)) - opened).mean() > 5
+        person.until(lambda now, name=name: now["pass"] == name and is_whole(now))
+        person.after(20)  # the panel, too, has heard of it
+        person.shot(name, lambda shot: np.abs(centre(shot) - opened).mean() > 5)
     person.do("key", "1")
+    person.until(lambda now: now["pass"] == "colour")
     person.do("key", "question")
     person.until(lambda now: now["help"])
-    time.sleep(0.5)
+    person.after(20)
     person.shot("help")
     person.do("key", "question")
     person.until(lambda now: not now["help"])
+
+
+def change_a_setting(person):
+    """The checkbox of shadows in the window View, with the mouse."""
+    person.scroll("##shadows")
+    person.click("##shadows", lambda now: now["shadows"])
+    person.do("mousemove", *THERE)
+    person.after(20)
+    person.shot("shadows")
+
+
+def record_a_path(person):
+    """Two keys, played, and recorded as a film from the window Path."""
+    person.do("key", "h", "mousemove", 465, 400)
+    start = person.rests()
+    person.do("key", "k")
+    person.until(lambda now: now["keys"] == 1)
+    person.hold("a", lambda now: distance(now, start) > 0.5)
+    person.do("key", "k")
+    person.until(lambda now: now["keys"] == 2)
+    person.click("tab Path", lambda now: "Add key" in now["widgets"])
+    person.enter("##Frame rate", str(FPS), lambda now: now["fps"] == FPS)
+    person.shot("path")
+    person.do("mousemove", 465, 400, "key", "space")
+    person.until(lambda now: now["playing"])
+    person.until(lambda now: not now["playing"])  # to its end
+    film(person)
+
+
+def film(person):
+    person.scroll("Record")
+    n_frames = person.until(lambda now: now["film_frames"])["film_frames"]
+    assert n_frames == 2 * FPS + 1, "two seconds, both ends"
+    person.enter("##size", str(FILM[0]), lambda now: now["film_size"][0] == FILM[0], left=60)
+    person.enter("##size", str(FILM[1]), lambda now: now["film_size"] == list(FILM), left=-60)
+    person.click("Record", lambda now: now["recorded"] is not None or told(now, "path.mp4"))
+    person.until(lambda now: now["recorded"] is None and told(now, "path.mp4 is recorded"))
+    person.shot("recorded")
+    with av.open(str(person.folder / "path.mp4")) as opened:
+        frames = [frame.to_ndarray(format="rgb24") for frame in opened.decode(video=0)]
+    assert len(frames) == n_frames
+    assert {f.shape for f in frames} == {(FILM[1], FILM[0], 3)}
+    assert all(f.std() > 10 for f in frames), "there is something to see in each"
+    assert np.abs(frames[0].astype(int) - frames[-1]).mean() > 2, "and it moves"
+
+
+def screenshot(person):
+    """With its key. The PNG knows where it was taken."""
+    start = person.rests()
+    person.do("key", "F12")
+    now = person.until(lambda now: told(now, "Screenshot: "))
+    file = Path(next(m for m in now["messages"] if m.startswith("Screenshot: ")).removeprefix("Screenshot: "))
+    assert file.parent == person.folder / "pictures" / "voxtide"
+    taken, size = snapshot.read(file)
+    assert list(size) == start["size"]
+    assert [*astuple(taken.pose)][:5] == pytest.approx(start["pose"])
+    with Image.open(file) as image:
+        assert np.asarray(image).std() > 10
+
+
+def drag_a_key(person):
+    """From behind both keys: one by its handle, and back with Ctrl+Z."""
+
+    def in_sight(now):
+        where = [i for i, at in enumerate(now["key_pixels"]) if at and 80 < at[0] < 850 and 80 < at[1] < 640]
+        return len(where) == 2 and np.ptp(np.array(now["key_pixels"])[:, 0]) > 40
+
+    before = person.hold("s", in_sight)
+    i = int(np.argmax([at[0] for at in before["key_pixels"]]))
+    x, y = before["key_pixels"][i]
+
+    def follows(now):
+        at = now["key_pixels"][i]
+        return at is not None and np.allclose(at, (x + 60, y - 40), atol=2)
+
+    person.drag((round(x), round(y)), (60, -40), follows)
+    there = person.rests()
+    assert there["pose"] == pytest.approx(before["pose"]), "the view stayed"
+    person.shot("dragged")
+    assert distance_of(there["key_poses"][1 - i], before["key_poses"][1 - i]) == 0
+    person.do("key", "ctrl+z")
+    person.until(lambda now: now["key_poses"] == before["key_poses"])
+
+
+def distance_of(a, b):
+    return float(np.linalg.norm(np.subtract(a, b)))
+
+
+def told(now, text):
+    return any(text in message for message in now["messages"])
+
+
+def drop(person, tmp_path):
+    scene = tmp_path / "dots.ply"
+    write_points(scene)
+    part = person.folder / "drop.part"
+    part.write_text(str(scene))
+    part.rename(person.folder / "drop")
+    person.until(lambda now: now["bakings"])
+    person.shot("dropped")
+    person.until(lambda now: Path(now["world"]).stem == "dots")
+    person.until(lambda now: is_whole(now) and not now["bakings"])
+    person.shot("baked", lambda shot: centre(shot).std() > 5)
+
+
+def write_points(path):
+    """A ball of coloured points."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(60_000, 3))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    record = np.zeros(
+        len(points), [(a, "<f4") for a in "xyz"] + [(c, "u1") for c in ("red", "green", "blue")]
+    )
+    for i, axis in enumerate("xyz"):
+        record[axis] = points[:, i] * 0.5
+    for i, colour in enumerate(("red", "green", "blue")):
+        record[colour] = (points[:, i] * 90 + 128).astype(np.uint8)
+    head = ["ply", "format binary_little_endian 1.0", f"element vertex {len(points)}"]
+    head += [f"property float {a}" for a in "xyz"] + [f"property uchar {c}" for c in ("red", "green", "blue")]
+    path.write_bytes(("\n".join([*head, "end_header"]) + "\n").encode() + record.tobytes())
 
 
 def house():
@@ -239,12 +284,10 @@ def test_a_walk_ends_at_the_wall(tmp_path, display):
         person.shot("standing")
         person.do("keydown", "w")
         person.until(lambda now: now["pose"][0] > 6.0)
-        time.sleep(1.5)
-        here = person.now["pose"]
-        person.shot("at-the-wall")
-        time.sleep(1.0)
+        here = person.rests()["pose"]
+        there = person.after(30)["pose"]
         person.do("keyup", "w")
-        there = person.now["pose"]
+        person.shot("at-the-wall")
         assert there[0] == pytest.approx(here[0], abs=0.02), "still held, and no step farther"
         assert 6.0 < there[0] < 6.9, "the wall begins at 6.9 m"
         assert there[2] == pytest.approx(1.8, abs=0.05), "on the floor, whose top is at 0.1 m"
@@ -253,55 +296,11 @@ def test_a_walk_ends_at_the_wall(tmp_path, display):
         person.end()
 
 
-def change_a_setting(person):
-    """The checkbox of shadows, in the window View scrolled to its end, with the mouse."""
-    person.do("mousemove", 1000, 300, "click", "--repeat", 25, "--delay", 30, 5)
-    time.sleep(1.0)
-    person.do("mousemove", *SHADOWS, "sleep", 0.5, "click", 1)
-    person.until(lambda now: now["shadows"])
-    person.do("mousemove", *THERE)
-    time.sleep(1.0)
-    person.shot("shadows")
-
-
-def record_a_path(person):
-    person.do("key", "h", "mousemove", 465, 400, "key", "k")
-    person.until(lambda now: now["keys"] == 1)
-    person.hold("a", 0.6)
-    person.do("key", "k")
-    person.until(lambda now: now["keys"] == 2)
-    person.shot("path")
-    person.do("key", "space")
-    person.until(lambda now: now["playing"])
-    person.do("key", "space")
-
-
-def drop(person, tmp_path):
-    scene = tmp_path / "dots.ply"
-    write_points(scene)
-    part = person.folder / "drop.part"
-    part.write_text(str(scene))
-    part.rename(person.folder / "drop")
-    person.until(lambda now: now["bakings"])
-    person.shot("dropped")
-    person.until(lambda now: Path(now["world"]).stem == "dots")
-    person.until(lambda now: now["drawn"] == now["size"] and not now["bakings"])
-    time.sleep(3.0)
-    assert centre(person.shot("baked")).std() > 5
-
-
-def write_points(path):
-    """A ball of coloured points."""
-    rng = np.random.default_rng(0)
-    points = rng.normal(size=(60_000, 3))
-    points /= np.linalg.norm(points, axis=1, keepdims=True)
-    record = np.zeros(
-        len(points), [(a, "<f4") for a in "xyz"] + [(c, "u1") for c in ("red", "green", "blue")]
+def test_what_the_panel_adds_to_the_main_thread():
+    """Streaming, the panel and a bake beside: 2 ms of the main thread, against the scene alone."""
+    bench = ROOT / "tests" / "bench" / "bench_panel.py"
+    done = subprocess.run(
+        [sys.executable, bench, "90"], capture_output=True, text=True, timeout=600, check=True
     )
-    for i, axis in enumerate("xyz"):
-        record[axis] = points[:, i] * 0.5
-    for i, colour in enumerate(("red", "green", "blue")):
-        record[colour] = (points[:, i] * 90 + 128).astype(np.uint8)
-    head = ["ply", "format binary_little_endian 1.0", f"element vertex {len(points)}"]
-    head += [f"property float {a}" for a in "xyz"] + [f"property uchar {c}" for c in ("red", "green", "blue")]
-    path.write_bytes(("\n".join([*head, "end_header"]) + "\n").encode() + record.tobytes())
+    added = json.loads(done.stdout.splitlines()[-1])["added_ms"]
+    assert added["cpu"]["p50"] <= 2.0, added

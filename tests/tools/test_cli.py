@@ -242,3 +242,18 @@ def test_a_mistyped_command_is_told_in_one_line(words, capsys):
         main(words)
     (line,) = capsys.readouterr().err.splitlines()
     assert stopped.value.code == 2 and line.startswith("voxtide") and line.endswith("--help` tells more")
+
+
+def test_looking_at_a_world_loads_nothing_that_bakes():
+    """Or a window would come later: what reads scenes is loaded by the commands that need it."""
+    program = (
+        "import sys; from voxtide.tools.cli import parsed; from voxtide.tools import shelf\n"
+        "print(parsed(['view', 'a.vxt', '--fov', '70']).fov_deg, *sorted(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
+    )
+    fov, *modules = done.stdout.split()
+    assert float(fov) == 70.0 and "voxtide.tools.commands.view" in modules
+    unwanted = ("voxtide.tools.bake", "voxtide.tools.sources", "voxtide.tools.commands.bake", "torch", "zarr")
+    assert [name for name in modules if name in unwanted] == []

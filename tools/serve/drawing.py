@@ -155,8 +155,9 @@ def _hear(
     whose = easel.whose.get(heard.frame)
     while len(easel.whose) > _REMEMBERED:
         easel.whose.popitem(last=False)
-    is_whole = whose is seat and heard.frame >= done.since and not len(heard.requests)
-    is_idle = easel.scene.streamer is None or easel.scene.streamer.is_idle
+    knows = report.knows_entities  # of the pass semantic
+    is_whole = whose is seat and heard.frame >= done.since and not len(heard.requests) and knows
+    is_idle = (easel.scene.streamer is None or easel.scene.streamer.is_idle) and knows
     done.n_quiet = done.n_quiet + 1 if is_idle and not came else 0
     done.is_done = is_still and (is_whole or done.n_quiet >= _GIVE_UP_FRAMES)
 

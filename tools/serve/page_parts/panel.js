@@ -5,6 +5,7 @@ const WORDS = {
   normal: ["Normal", "The face that the ray hit"], uvw: ["Coordinates", "The bytes are the voxel's coordinates in its region. Exact when you stand still"],
   level: ["Level", "How fine the voxels are; a colour for each level"], steps: ["Steps", "How many steps the ray took; bright is many"],
   touched: ["Touched", "Voxels in which a ray ended, by chunk"], residency: ["Residency", "Green is as fine as wanted, orange has still to come"],
+  albedo: ["Albedo", "The voxels' own colours, without light"], semantic: ["Semantic", "Which entity, where the world knows"],
   auto: ["Auto", "Coarser while you move if drawing or the network is slow; whole when you stand still"],
   sharp: ["Sharp", "Every picture in full, however few there are"], fast: ["Fast", "Half the resolution while you move"],
 };
@@ -46,9 +47,9 @@ function buttons(box, names, key, numbered) {
   box.replaceChildren(...names.map((name, i) => {
     const [word, title] = WORDS[name] ?? [name, name], button = document.createElement("button");
     button.value = name;
-    button.title = numbered ? `${title} (${i + 1})` : title;
+    button.title = numbered ? `${title} (${(i + 1) % 10})` : title;
     button.append(word);
-    if (numbered) button.append(Object.assign(document.createElement("small"), {textContent: i + 1}));
+    if (numbered) button.append(Object.assign(document.createElement("small"), {textContent: (i + 1) % 10}));
     button.onclick = () => { choose(key, name); canvas.focus(); };
     return button;
   }));
@@ -62,7 +63,7 @@ const link = connect({
     $("world").textContent = what.world;
     buttons($("passes"), what.passes, "pass", true);
     buttons($("qualities"), what.qualities, "quality", false);
-    $("last_key").textContent = Math.min(9, what.passes.length);
+    $("last_key").textContent = Math.min(10, what.passes.length) % 10;
     [$("fov").min, $("fov").max] = what.fov;
     asked_size = "";
     if (again) { choose("pass", choice.pass); plane.returning = true; }
@@ -138,9 +139,9 @@ canvas.addEventListener("wheel", (e) => { e.preventDefault(); clicks(plane.at.cl
 addEventListener("resize", look);
 addEventListener("keydown", (e) => {
   if (!about || e.repeat || e.ctrlKey || e.metaKey || $("help").open) return;
-  const digit = /^Digit([1-9])$/.exec(e.code);
+  const digit = /^Digit([0-9])$/.exec(e.code);
   if (e.key === "?") $("help").showModal();
-  else if (digit && about.passes[digit[1] - 1]) choose("pass", about.passes[digit[1] - 1]);
+  else if (digit && about.passes[(+digit[1] + 9) % 10]) choose("pass", about.passes[(+digit[1] + 9) % 10]);
   else if (e.code === "KeyH") home();
   else if (e.code === "KeyL") choose("shadows", !choice.shadows);
   else if (e.code === "KeyP") copy();
