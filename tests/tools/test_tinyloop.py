@@ -1,34 +1,27 @@
 """TinyLoop's networks, its training and its sessions, at a size of a few thousand weights."""
 
 import json
-import shutil
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_loops import SHORT, TINY, awake, save, walk_of
 from voxtide.tools.cli import main
 from voxtide.tools.errors import UserError
 from voxtide.tools.lyra.backends import Wishes, backend
 from voxtide.tools.lyra.problems import Code, GeneratorError
-from voxtide.tools.lyra.protocol import Plan, Seed, check_result
-from voxtide.tools.lyra.tinyloop import safetensors, walks
+from voxtide.tools.lyra.protocol import check_result
+from voxtide.tools.lyra.tinyloop import safetensors
 from voxtide.tools.lyra.tinyloop.config import SIZES, Config
-from voxtide.tools.lyra.tinyloop.grammar import GRAMMARS
 
 torch = pytest.importorskip("torch", reason="TinyLoop's networks need torch: pip install 'voxtide[lyra]'")
 
-from voxtide.tools.lyra.tinyloop import courses, flow, learning, model, page, states, strip, train  # noqa: E402
+from voxtide.tools.lyra.tinyloop import flow, learning, model, states, train  # noqa: E402
 from voxtide.tools.lyra.tinyloop.batches import Walks, chunks_batch  # noqa: E402
 from voxtide.tools.lyra.tinyloop.denoiser import Shown  # noqa: E402
-from voxtide.tools.lyra.tinyloop.gates import GATED, gates  # noqa: E402
 from voxtide.tools.lyra.tinyloop.held import MEMORIES, Manner  # noqa: E402
 from voxtide.tools.lyra.tinyloop.session import open_session  # noqa: E402
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "experiments" / "tinyloop.md"
-TINY = Config(48, 28, 32, 20, 32, 1, 1, (4, 8, 8, 8), 4, 8)
-SHORT = replace(TINY, chunk=4)
 
 
 @pytest.fixture(autouse=True)
@@ -39,16 +32,6 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def awake(config=TINY):
-    """Weights that do something: those that begin at 0 are drawn."""
-    made = model.built(config, 3).eval()
-    with torch.no_grad():
-        generator = torch.Generator().manual_seed(5)
-        for layer in (made.denoiser.last, made.refiner.last):
-            layer.weight.copy_(0.05 * torch.randn(layer.weight.shape, generator=generator))
-    return made
-
-
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("walks")
@@ -56,10 +39,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture
 def weights(tmp_path):
-    model.save(
-        awake(), tmp_path / "w.safetensors", {"seed": "3", "steps": "0", "phase": "none", "walks": "0"}
-    )
-    return tmp_path / "w.safetensors"
+    return save(tmp_path / "w.safetensors")
 
 
 def shown_of(made, frames=8):
@@ -83,16 +63,6 @@ def shown_of(made, frames=8):
         torch.tensor([0, 4]),
         draw(2, 6),
     )
-
-
-def walk_of(steps=1, config=TINY, still=False):
-    """A seed and a plan in a room."""
-    ground = GRAMMARS["A"](4)
-    way = walks.walk(ground, "walk", 1 + 80 * steps, config.size, 4, calm=0.3)
-    depth, rgb = ground.world.cast(way.view(0))
-    w2c = np.repeat(way.w2c[:1], len(way.w2c), 0) if still else way.w2c
-    k = np.repeat(way.k[None], len(w2c), 0)
-    return Seed(rgb, depth.astype(np.float32), w2c[0], way.k, "a room", 7), Plan(w2c, k, ("a room",) * steps)
 
 
 @torch.no_grad()
@@ -313,44 +283,6 @@ def test_weights_of_other_shapes_are_refused(weights, monkeypatch):
         model.load(weights)
 
 
-def test_weights_are_fit_only_if_the_network_alone_passes():
-    good, bad = {"1": {"holds": True}}, {"1": {"holds": False}}
-    for alone, word in ((bad, "are **not** fit"), (good, "These weights are fit")):
-        told = page._verdict({"gates": {GATED: good, page.ALONE: alone, page.UNTRAINED: good}})
-        assert word in told and told.count("do **not**") == (alone is bad)
-
-
-def test_gates_hold_and_fail():
-    def row(course, method, **more):
-        step = {"colour": 0.01, "scale": 1.01, "psnr_known_db": 30}
-        told = {"psnr_db": 40, "psnr_known_db": 30.0, "abs_rel_known": 0.02, "known": 0.97}
-        return {
-            "course": course,
-            "scene": 0,
-            "method": method,
-            "seconds": [2.0],
-            "steps": [step],
-            **told,
-            **more,
-        }
-
-    rows = [
-        row(c, m) for c in ("static", "small", "there-and-back") for m in (GATED, "warp only", "warpfill")
-    ]
-    assert all(g["holds"] for g in gates(rows).values())
-    late = [{"colour": 0.01, "scale": 1.0}, {"colour": 0.06, "scale": 0.9}]
-    for change in (
-        {"course": "static", "psnr_db": 29}, {"course": "small", "psnr_known_db": 29.4},
-        {"course": "walk", "abs_rel_known": 0.11}, {"course": "there-and-back", "steps": late},
-        {"course": "walk", "seconds": [61.0]},
-    ):  # fmt: skip
-        kept = [r for r in rows if (r["course"], r["method"]) != (change["course"], GATED)]
-        found = gates([*kept, row(change["course"], GATED) | change])
-        assert sum(not g["holds"] for g in found.values()) == 1 + (
-            change["course"] in ("small", "there-and-back")
-        )
-
-
 def test_commands(weights, tmp_path, capsys):
     seed, _ = walk_of()
     Image.fromarray(seed.rgb).save(tmp_path / "a.png")
@@ -378,26 +310,3 @@ def test_commands(weights, tmp_path, capsys):
         assert capsys.readouterr().err.count("\n") == 1
     assert main(["experiment", "tinyloop"]) == 2
     assert main(["experiment", "tinyloop", "--weights", str(weights), "--memory", "none such"]) == 2
-
-
-@pytest.mark.slow
-def test_the_experiment_measures_every_method_and_writes_its_page(weights, tmp_path, monkeypatch, capsys):
-    for name in ("walk", "look-back"):
-        monkeypatch.delitem(courses.COURSES, name)
-    monkeypatch.setitem(courses.COURSES, "there-and-back", 1)
-    monkeypatch.setattr(strip, "SHOWN", {"there-and-back": (1, 80)})
-    shutil.copy(PAGE, tmp_path / "page.md")
-    asked = ["experiment", "tinyloop", "--weights", str(weights), "--seeds", "1", "--json"]
-    assert main([*asked, "--page", str(tmp_path / "page.md"), "--strip", str(tmp_path / "s.png")]) == 0
-    figures = json.loads(capsys.readouterr().out)
-    held = {r["method"]: r for r in figures["rows"] if r["course"] == "static"}
-    assert held["warpfill"]["psnr_db"] > 50 > held["tinyloop, decoded only"]["psnr_db"]
-    assert held["tinyloop, blended with the warp"]["psnr_db"] > 50
-    assert "skipped" in figures["agreement"] or figures["agreement"]["holds"]
-    text = (tmp_path / "page.md").read_text()
-    assert "48 x 28" in text and "tinyloop, untrained" in text
-    with Image.open(tmp_path / "s.png") as picture:
-        assert picture.size == (2 * (96 + 4), 3 * (56 + 14 + 4))
-    (tmp_path / "f.json").write_text(json.dumps(figures))
-    assert main(["experiment", "tinyloop", "--figures", str(tmp_path / "f.json")]) == 0
-    assert "1 static camera, dB" in capsys.readouterr().out

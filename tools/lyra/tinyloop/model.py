@@ -64,7 +64,7 @@ def coverage_of(covered: Tensor) -> Tensor:
 def built(config: Config, seed: int) -> TinyLoop:
     """Untrained; the same seed, the same weights. UserError: too large."""
     state = torch.get_rng_state()
-    torch.manual_seed(seed)
+    torch.manual_seed(seed % (1 << 63))
     model = TinyLoop(config)
     torch.set_rng_state(state)
     if n_parameters(model) > MAX_PARAMETERS:

@@ -100,7 +100,8 @@ class TinyLoopSession:
             self.latents([self.held.tail[i] for i in past_ids(int(ids[0]))]), where,
             theme_of(request.prompt), palette_of(self.seed.rgb),
         )  # fmt: skip
-        made = model.decode(model.sample(told, (request.seed << 8) + int(ids[0]) % 80, self.manner.source)[0])
+        drawn = ((request.seed << 8) + int(ids[0]) % 80) % (1 << 63)
+        made = model.decode(model.sample(told, drawn, self.manner.source)[0])
         if self.manner.finish == "refined":
             made = model.refine(made, fill, covered)
         elif self.manner.finish == "blended":
