@@ -19,6 +19,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 from mutate import mutated  # noqa: E402
 from seeds import PARSERS, Case  # noqa: E402
 from voxtide.tools.errors import UserError  # noqa: E402
+from voxtide.tools.lyra.tinyloop import safetensors  # noqa: E402
 from voxtide.tools.sources import open_source  # noqa: E402
 
 HANG_S = 1.0  # of this process's CPU: a busy machine is no hang
@@ -30,6 +31,8 @@ class Hang(BaseException):
 
 
 def drain(path: Path, n: int) -> int:
+    if path.suffix == ".safetensors":
+        return sum(tensor.size for tensor in safetensors.read(path)[0].values())
     return sum(len(batch) for batch in open_source(path).batches(n))
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from data import SHARED
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from voxtide.tools.lyra.tinyloop import safetensors
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 RNG = np.random.default_rng(3)
@@ -324,8 +325,19 @@ def gltf() -> list[Case]:
     return [one("a.glb", glb), one("a.gltf", json.dumps(document).encode())]
 
 
+def weights() -> list[Case]:
+    """Two tensors of a network, as `voxtide train` writes them."""
+    rng = np.random.default_rng(0)
+    tensors = {"a.weight": rng.normal(size=(6, 5)).astype(np.float32), "b": np.arange(9, dtype=np.int64)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "w.safetensors"
+        safetensors.write(path, tensors, {"kind": "tinyloop", "config": "{}"})
+        return [one(path.name, path.read_bytes())]
+
+
 PARSERS: dict[str, Callable[[], list[Case]]] = {
     "ply": ply, "compressed_ply": compressed_ply, "splat": splat, "spz": spz, "sog": sog, "sog_lod": sog_lod,
     "vox": vox, "pcd": pcd, "las": las, "laz": laz, "dem": dem, "geotiff": geotiff, "npy": numpy_npy,
     "npz": numpy_npz, "zarr": zarr_arrays, "vdb": vdb, "mesh": mesh, "gltf": gltf,
+    "safetensors": weights,
 }  # fmt: skip
