@@ -9,7 +9,7 @@ import numpy as np
 
 from .loader import Arrivals
 
-FEW = 16  # frames with fewer chunks tell what a frame costs that brings none
+FEW = 16  # frames with fewer chunks, but one, tell what a frame costs before it brings many
 LEAST = 128  # chunks that come in whatever they cost, or a slow machine would never see its world
 WEIGHT = 0.1  # of the newest frame in the means
 
@@ -32,19 +32,30 @@ class Cost:
     make less: on a busy machine a budget of that kind shrinks until nothing comes in any more (tried).
     """
 
-    __slots__ = ("ms_per_chunk", "ms_per_frame")
+    __slots__ = ("_n", "_ms", "ms_per_frame")
 
     def __init__(self) -> None:
-        self.ms_per_frame = self.ms_per_chunk = 0.0
+        self.ms_per_frame = self._ms = self._n = 0.0
 
     def spent(self, n_chunks: int, cpu_ms: float) -> None:
-        """A frame that brought so many chunks took so long, all in all."""
+        """A frame that brought so many chunks took so long, all in all.
+
+        A frame without any tells nothing: the first chunk costs half a millisecond of calls. Were that laid on
+        the others, then fewer chunks would each seem dearer, and the next frame would take still fewer (seen).
+        """
+        if n_chunks == 0:
+            return
         if n_chunks < FEW:
-            self.ms_per_frame += WEIGHT * (cpu_ms - self.ms_per_frame)
-        else:
-            one = max(cpu_ms - self.ms_per_frame, 0.0) / n_chunks
-            weight = WEIGHT if self.ms_per_chunk else 1.0
-            self.ms_per_chunk += weight * (one - self.ms_per_chunk)
+            self.ms_per_frame += (WEIGHT if self.ms_per_frame else 1.0) * (cpu_ms - self.ms_per_frame)
+            return
+        weight = WEIGHT if self._n else 1.0
+        self._ms += weight * (max(cpu_ms - self.ms_per_frame, 0.0) - self._ms)
+        self._n += weight * (n_chunks - self._n)
+
+    @property
+    def ms_per_chunk(self) -> float:
+        """Of all chunks of the latest frames together, so that those of small frames weigh little."""
+        return self._ms / self._n if self._n else 0.0
 
     def n_chunks(self, budgets: Budgets) -> int:
         """How many chunks a frame may take."""

@@ -64,6 +64,21 @@ def test_milliseconds_become_chunks(ms_per_frame, ms_per_chunk, n):
         assert cost.n_chunks(budgets) == pytest.approx(n, rel=0.01)
 
 
+def test_what_the_first_chunk_costs_is_not_laid_on_the_others():
+    """Or a few small batches would make chunks seem dear, so that fewer come, which makes them seem dearer."""
+    cost, budgets = Cost(), Budgets(1, 1)
+
+    def frame(n):
+        cost.spent(n, 0.2 + (n > 0) * 0.8 + 0.003 * n)
+
+    for n in (0, 0, 3, 0, 9, 0, 20, 60, 200, 0, 30, 200) * 5:
+        frame(n)
+    for _ in range(20):
+        frame(cost.n_chunks(budgets))
+        frame(0)
+    assert cost.n_chunks(budgets) == budgets.upload_chunks_per_frame
+
+
 def test_one_chunk_larger_than_the_budget_comes_in_alone(memory):
     film = open_film(memory, upload_bytes_per_frame=1)
     at_start = film.streamer.n_loaded
