@@ -28,12 +28,14 @@ from voxtide.app.render.context import open_headless
 from voxtide.app.render.native import _function
 from voxtide.app.render.pool import BYTES_PER_SLOT
 from voxtide.app.render.renderer import Renderer, light_of
+from voxtide.app.resolution import scaled_size
 from voxtide.app.scene import stream
 from voxtide.atlas import layout
 from voxtide.streamer.world import open_world
 from worlds import make_world
 
 SIZE = (64, 36)
+KIND_FRAMES = 60  # with one projection, then the next
 N_SLOTS = 220
 RAM_BYTES = 200 << 10  # less than the world, so that chunks leave this tier too
 WARM_UP = 0.2  # of the frames
@@ -73,8 +75,9 @@ def soak(ctx, world, n_frames, seed=0):
     rss, samples, n_unresolved, over = [], [], 0, {"slots": 0, "ram_bytes": 0, "upload_bytes": 0}
     start_s = time.perf_counter()
     for i, pose in zip(range(n_frames), poses(rng), strict=False):
-        kind = layout.PROJECTIONS[i // 500 % len(layout.PROJECTIONS)]
-        view = look(pose, SIZE, 65.0, VOXEL_M, scene.root.corner_voxel, 1.0, kind)
+        kind = layout.PROJECTIONS[i // KIND_FRAMES % len(layout.PROJECTIONS)]
+        size = scaled_size(SIZE, 1.0, kind)
+        view = look(pose, size, 65.0, VOXEL_M, scene.root.corner_voxel, 1.0, kind)
         report = frame.draw_streamed(renderer, scene, view, light)
         streamer, budgets = scene.streamer, scene.streamer.budgets
         n_unresolved += report.feedback.n_unresolved
