@@ -43,11 +43,9 @@ def draw(renderer: Renderer, scene: Scene, view: View, light: Light, name: str =
     march_ms = renderer.march(scene.pool, view, scene.start_of(view))
     knows = True
     if name == PASS and scene.entities is not None:
-        touched = scene.pool.read_feedback().touched_slots
-        knows = scene.entities.step(touched, waits=scene.streamer is None)
+        knows = scene.entities.step(scene.pool.read_touched_slots(), waits=scene.streamer is None)
     renderer.shade(scene.pool, view, light, name)
-    feedback = scene.pool.read_feedback()
-    scene.pool.clear_feedback()
+    feedback = scene.pool.take_feedback()
     settled = knows and len(feedback.requests) == 0
     return FrameReport(march_ms, feedback, is_settled=settled, knows_entities=knows)
 

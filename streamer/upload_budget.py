@@ -32,7 +32,7 @@ class Cost:
     make less: on a busy machine a budget of that kind shrinks until nothing comes in any more (tried).
     """
 
-    __slots__ = ("_n", "_ms", "ms_per_frame")
+    __slots__ = ("_ms", "_n", "ms_per_frame")
 
     def __init__(self) -> None:
         self.ms_per_frame = self._ms = self._n = 0.0
@@ -40,8 +40,8 @@ class Cost:
     def spent(self, n_chunks: int, cpu_ms: float) -> None:
         """A frame that brought so many chunks took so long, all in all.
 
-        A frame without any tells nothing: the first chunk costs half a millisecond of calls. Were that laid on
-        the others, then fewer chunks would each seem dearer, and the next frame would take still fewer (seen).
+        A frame without any tells nothing: the first chunk costs half a millisecond of calls. Were that laid
+        on the others, then fewer chunks would each seem dearer, and the next frame would take still fewer.
         """
         if n_chunks == 0:
             return

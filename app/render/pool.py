@@ -136,6 +136,16 @@ class Pool:
         self._reduce()
         return read_feedback(self._buffers[BIND_FEEDBACK], self.frame)
 
+    def take_feedback(self) -> Feedback:
+        """As `read_feedback`; a new frame begins."""
+        feedback = self.read_feedback()
+        self._begin_frame()
+        return feedback
+
+    def read_touched_slots(self) -> NDArray[np.uint32]:
+        """The slots that this frame's rays have touched so far. Waits for the GPU; nothing is reduced."""
+        return read_feedback(self._buffers[BIND_FEEDBACK], self.frame).touched_slots
+
     def send_feedback(self) -> None:
         """Send the frame's feedback into the ring, from which `ring.pop` takes it; a new frame begins."""
         self._reduce()

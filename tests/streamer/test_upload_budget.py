@@ -65,7 +65,7 @@ def test_milliseconds_become_chunks(ms_per_frame, ms_per_chunk, n):
 
 
 def test_what_the_first_chunk_costs_is_not_laid_on_the_others():
-    """Or a few small batches would make chunks seem dear, so that fewer come, which makes them seem dearer."""
+    """Or a few small batches would make chunks seem dear, so that fewer come, which seem dearer still."""
     cost, budgets = Cost(), Budgets(1, 1)
 
     def frame(n):

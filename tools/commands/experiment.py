@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..errors import UserError
@@ -56,13 +57,18 @@ def run(args: argparse.Namespace) -> int:
     from ..lyra.experiment import page
 
     figures = _read(args.figures) if args.figures else _measured(args)
+    tell(args, figures, page)
+    return 0
+
+
+def tell(args: argparse.Namespace, figures: dict[str, Any], page: ModuleType) -> None:
+    """Bring a page up to date, if that is asked for, and print. page: a module with `update` and `text`"""
     if args.page:
         try:
             page.update(args.page, figures)
         except (OSError, ValueError, KeyError) as error:
             raise UserError(f"{args.page}: {error}") from None
     print(json.dumps(figures) if args.json else page.text(figures))
-    return 0
 
 
 def _measured(args: argparse.Namespace) -> dict[str, Any]:

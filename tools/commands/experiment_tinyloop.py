@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UserError
+from .experiment import tell
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,12 +27,7 @@ def run(args: argparse.Namespace) -> int:
         from ..lyra.tinyloop import strip
 
         strip.draw(args.weights, args.strip)
-    if args.page:
-        try:
-            page.update(args.page, figures)
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"{args.page}: {error}") from None
-    print(json.dumps(figures) if args.json else page.text(figures))
+    tell(args, figures, page)
     return 0
 
 
