@@ -9,7 +9,7 @@ import reference
 from scenes import make_probe
 from voxtide import shaders
 from voxtide.app import frame
-from voxtide.app.camera import Pose, eye_poses, look
+from voxtide.app.camera import Pose, eye_poses, look, through
 from voxtide.app.render.renderer import Renderer, light_of
 from voxtide.atlas import layout
 
@@ -271,6 +271,20 @@ def test_the_planes_hold_the_rays_and_no_more(projection, pitch):
         assert ((2 * edge - next_) @ planes[k] < 0).all()
     behind = -d.reshape(-1, 3)
     assert ((behind @ planes.T) < 0).any(axis=1).all()
+
+
+def test_planes_and_axis_are_what_the_inverse_says(rng):
+    for _ in range(20):
+        turned = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        right, up, ahead = turned if np.linalg.det(turned) < 0 else -turned  # right x up looks back
+        view = through(
+            (1, 2, 3), np.stack([right, up, ahead]), (-1.2, 0.7, -0.4, 0.9), SIZE, VOXEL_M, NOWHERE
+        )
+        across, along, depth = np.linalg.inv(np.array([view.right, view.up, view.forward]).T)
+        sides = np.stack([depth + across, depth - across, depth + along, depth - along])
+        sides /= np.linalg.norm(sides, axis=1, keepdims=True)
+        np.testing.assert_allclose(view.planes, sides, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(view.axis, ahead, rtol=0, atol=1e-12)
 
 
 def test_a_panorama_has_no_planes_and_one_eye():
