@@ -1,6 +1,7 @@
 """Every setting, once: name, default, unit, range, sentence. Flags, panel, documentation come from here."""
 
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 
 GROUPS = ("Camera", "Moving", "Light", "Quality", "Memory", "Panel")
@@ -84,6 +85,7 @@ class Settings:
     # fmt: on
 
 
+values_of = attrgetter(*(f.name for f in fields(Settings)))  # all of them, to see later what has changed
 TABLE: tuple[Setting, ...] = tuple(Setting(f.name, f.default, **f.metadata) for f in fields(Settings))
 
 

@@ -12,6 +12,7 @@ from .render.overlay import Overlay
 from .render.renderer import Renderer
 from .resolution import Resolution, scaled_size
 from .session import Session
+from .settings import values_of
 
 _IDLE_MS = 250.0  # a longer gap between frames was a pause, no frame
 
@@ -47,7 +48,8 @@ class Show:
         lowest = min(settings.lowest_percent / 100, highest)
         scale = self.resolution.begin(moves and settings.adaptive, now, highest, lowest)
         size = scaled_size((width, height), scale, session.projection)
-        wish = pose, size, picture, session.pass_name, replace(settings), session.frozen, id(session.scene)
+        shown = session.pass_name, values_of(settings), session.frozen, id(session.scene)
+        wish = pose, size, picture, shown
         if wish == self._drawn and self._is_settled:
             return False
         pauses = wish == self._drawn and settings.adaptive and not self.resolution.rests(now)

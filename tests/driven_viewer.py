@@ -11,6 +11,7 @@ from pathlib import Path
 
 import glfw
 from imgui_bundle import imgui
+from voxtide.app.panel.kept import Kept
 from voxtide.app.panel.panel import Panel
 from voxtide.app.panel.windows import WINDOWS
 from voxtide.app.remembering import Remembering
@@ -61,7 +62,8 @@ def state_of(session):
 
 def tell_widgets():
     """Have imgui's widgets say where they are, so that a person who can read finds them."""
-    seen = {}
+    seen = {}  # window -> label -> where, since it was built last
+    building = [""]
 
     def is_inside(low, high):
         """Whether all of it is to be seen in its window, which may have been scrolled."""
@@ -73,27 +75,34 @@ def tell_widgets():
             answer = call(label, *arguments, **more)
             low, high = imgui.get_item_rect_min(), imgui.get_item_rect_max()
             if imgui.is_item_visible() and is_inside(low, high):
-                seen[label] = (low.x + high.x) / 2, (low.y + high.y) / 2
+                seen.setdefault(building[0], {})[label] = (low.x + high.x) / 2, (low.y + high.y) / 2
             return answer
 
         return run
 
     for name in WIDGETS:
         setattr(imgui, name, wrapped(getattr(imgui, name)))
-    draw = Panel.draw
+    draw, build, forget = Panel.draw, Kept.build, Kept.forget
+
+    def build_and_look(self, title):
+        building[0], seen[title] = title, {}
+        build(self, title)
+
+    def forget_and_look(self, title):
+        seen.pop(title, None)
+        forget(self, title)
 
     def draw_and_look(self, session, size):
-        seen.clear()
         is_new = draw(self, session, size)
         if is_new:
+            shown.clear()
             for window in WINDOWS:
                 tab = imgui.internal.find_window_by_name(window.title).dc.dock_tab_item_rect
-                seen[f"tab {window.title}"] = (tab.min.x + tab.max.x) / 2, (tab.min.y + tab.max.y) / 2
-            shown.clear()
-            shown.update(seen)
+                shown[f"tab {window.title}"] = (tab.min.x + tab.max.x) / 2, (tab.min.y + tab.max.y) / 2
+                shown.update(seen.get(window.title, {}))
         return is_new
 
-    Panel.draw = draw_and_look
+    Panel.draw, Kept.build, Kept.forget = draw_and_look, build_and_look, forget_and_look
 
 
 def tell_whether_settled():

@@ -52,3 +52,17 @@ def feed(io: Any, events: Iterable[Event], held: set[int]) -> None:
                 io.add_key_event(modifier, any(code in held for code in codes))
             if event.code in KEYS:
                 io.add_key_event(KEYS[event.code], event.down)
+
+
+def press_after_motion(events: list[Event]) -> int:
+    """How many events go before the first press that comes behind a motion; all, if none does.
+
+    imgui lets nobody press what it has not seen the mouse over in the frame before. Where frames take long,
+    both come together, and the press has to wait for a frame.
+    """
+    moved = False
+    for i, event in enumerate(events):
+        if event.kind == "button" and event.down and moved:
+            return i
+        moved |= event.kind == "cursor"
+    return len(events)

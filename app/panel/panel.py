@@ -1,7 +1,8 @@
 """The panel as a whole: when it is drawn, what it takes of the user's input, how it lies in the window.
 
-imgui is asked for a new picture of the panel only when there is a reason: something touches it, something in
-it has changed, or its figures are old. Else a frame pays for laying the picture over the window alone.
+imgui is asked for a new picture of the panel only when there is a reason (`due`). Else a frame pays for
+laying the picture over the window alone. Where nobody waits for a picture, one frame builds it and the next
+rasterises it.
 """
 
 import time
@@ -10,20 +11,18 @@ from typing import Any
 
 from imgui_bundle import imgui, implot
 
-from ...atlas.layout import CUBE_FACES
 from .. import path_desk
+from ..render.damage import Box
 from ..render.overlay import Overlay
 from ..session import Session, Stroke
+from ..settings import values_of
 from ..window import Event, Input
 from . import dialogs, over, style
-from .feed import feed
-from .windows import WINDOWS
-
-COLUMN = 340.0  # pixels, before scaling
-LOWER = 0.46  # of the column's height
-SPACE = 0x766F7874  # imgui's name of the space: any number that stays the same
-LEAST_FRAMES = 4  # between two pictures that are made because figures are old: few frames pay for them
-SETTLING_FRAMES = 2  # imgui lays out what has changed in the frame after
+from .dock import COLUMN, Dock, shaped
+from .due import SETTLING, Due
+from .feed import feed, press_after_motion
+from .kept import Kept
+from .windows import WINDOWS, PanelWindow
 
 
 class Panel:
@@ -37,20 +36,23 @@ class Panel:
         self._io.config_flags |= imgui.ConfigFlags_.docking_enable
         self._io.config_windows_move_from_title_bar_only = True
         self._display_scale, self._scale = scale, 0.0
-        self._asks_layout = not layout
         if layout:
             imgui.load_ini_settings_from_memory(layout)
         style.load_font()
         self.overlay = Overlay(ctx, size)
         self._held: set[int] = set()
         self._later: list[Event] = []  # for the next frame
-        self._due, self._drawn, self._was = SETTLING_FRAMES, 0.0, (0, 0)
-        self._in_frame = False
-        self._asks_front = self._skipped = 0
+        self._due, self._kept = Due(), Kept()
+        self._built_s = 0.0
+        self._in_frame = self._is_built = False  # built: and not yet rasterised
+        self._glyphs = 0  # which texture they are in
         self._shown: object = None
+        self._n_messages = 0
         self._strokes: list[Stroke] = []  # of the last picture of the panel
         self._drags_scene = False
         width, height = self.room(size)
+        self._dock = Dock(size, is_new=not layout)
+        self._room: Box = (0, 0, *size)  # what it leaves for the scene
         self.picture: over.Box = (0.0, 0.0, float(width), float(height))
         self.took_ms = 0.0  # the main thread, for the last frame's panel
 
@@ -74,38 +76,34 @@ class Panel:
         cut = press_after_motion(waiting) if self.overlay.covers(now.cursor) else len(waiting)
         events, self._later = waiting[:cut], waiting[cut:]
         feed(self._io, events, self._held)
-        if self._concerns(events, now):
-            # imgui takes one change of a button a frame: press and release may have come together
-            self._due = SETTLING_FRAMES + sum(event.kind == "button" for event in events)
-        changed = self._what(session, size)
-        if changed != self._shown:
-            self._shown, self._due = changed, max(self._due, SETTLING_FRAMES)
-        if list(map(id, session.strokes)) != list(map(id, self._strokes)):
-            self._strokes, self._due = list(session.strokes), max(self._due, 1)
-        self._skipped += 1
-        if (
-            self._skipped >= LEAST_FRAMES
-            and time.perf_counter() - self._drawn > 1 / session.settings.panel_hz
-        ):
-            self._due = max(self._due, 1)
-        if self._due:
+        self._hear(session, events, now, size)
+        self._due.step(session.settings.panel_hz)
+        if self._due.is_urgent or (self._due.is_old and not self._is_built):
             self._new_frame(session, size)
         self.took_ms = (time.perf_counter() - began) * 1e3
         return self._left(session, now)
 
-    def _concerns(self, events: list[Event], now: Input) -> bool:
-        """Whether events may be the panel's: at once, or it would answer late."""
-        io = self._io
+    def _hear(self, session: Session, events: list[Event], now: Input, size: tuple[int, int]) -> None:
+        """Note why there should be a new picture: at once, or the panel would answer late."""
+        io, due = self._io, self._due
         if any(e.kind == "button" and e.down for e in events):
-            self._drags_scene = not self.overlay.covers(now.cursor) and not imgui.is_popup_open(
-                "", imgui.PopupFlags_.any_popup_id | imgui.PopupFlags_.any_popup_level
-            )
-        typing = io.want_text_input and any(e.kind in ("key", "char") for e in events)
-        pointing = any(e.kind in ("cursor", "scroll") for e in events) and (
+            self._drags_scene = not (self.overlay.covers(now.cursor) or _is_popup_open())
+        typed = io.want_text_input and any(e.kind in ("key", "char") for e in events)
+        pressed = sum(e.kind == "button" for e in events)
+        if typed or pressed or any(e.kind == "focus" for e in events):
+            due.all = SETTLING + pressed  # imgui takes one change of a button a frame, and both may have come
+        pointed = any(e.kind in ("cursor", "scroll") for e in events) and (
             io.want_capture_mouse or self.overlay.covers(now.cursor)
         )
-        pressed = any(e.kind in ("button", "focus") for e in events)
-        return typing or pressed or (pointing and not self._is_dragging_scene)
+        if pointed and not self._is_dragging_scene:
+            due.pointed = SETTLING
+        shown = self._what(session, size)
+        if shown != self._shown:
+            self._shown, due.changed = shown, SETTLING
+        if len(session.messages) != self._n_messages:
+            self._n_messages, due.over = len(session.messages), SETTLING
+        if [*map(id, session.strokes)] != [*map(id, self._strokes)]:
+            self._strokes, due.over = list(session.strokes), max(due.over, 1)
 
     @property
     def _is_dragging_scene(self) -> bool:
@@ -116,18 +114,19 @@ class Panel:
         return (
             size, session.pass_name, session.projection, session.shows_panel, session.shows_help,
             session.name, session.frozen, session.tiny_budget, session.slow_disk_ms, session.mode,
-            len(session.messages), len(session.bakings), replace(session.settings), path_desk.shown(session),
+            len(session.bakings), values_of(session.settings), path_desk.shown(session),
+            len(session.scene.entities.met) if session.scene.entities else 0,
         )  # fmt: skip
 
     def _new_frame(self, session: Session, size: tuple[int, int]) -> None:
         scale = self._display_scale * session.settings.panel_scale
         if scale != self._scale:
-            self._scale = scale
+            self._scale, self._due.all = scale, SETTLING
             style.apply(scale)
-        now, self._skipped = time.perf_counter(), 0
+        now = time.perf_counter()
         self._io.display_size = imgui.ImVec2(*size)
-        self._io.delta_time = min(max(now - self._drawn, 1e-4), 0.5)
-        self._drawn = now
+        self._io.delta_time = min(max(now - self._built_s, 1e-4), 0.5)
+        self._built_s = now
         self.overlay.new_frame()
         imgui.new_frame()
         self._in_frame = True
@@ -147,65 +146,55 @@ class Panel:
 
     def draw(self, session: Session, size: tuple[int, int]) -> bool:
         """Draw the windows, if this frame is one for it. -> whether there is a new picture of the panel"""
-        if not self._in_frame:
+        if not (self._in_frame or self._is_built):
             return False
-        began = time.perf_counter()
-        self._dock(session, size)
+        began, is_new = time.perf_counter(), True
+        if self._in_frame:
+            is_new = self._due.is_urgent
+            self._build(session, size)
+            self._due.made()
+        self._in_frame, self._is_built = False, not is_new
+        is_new = is_new and self.overlay.draw(size, self._room)
+        self.took_ms += (time.perf_counter() - began) * 1e3
+        return is_new
+
+    def _build(self, session: Session, size: tuple[int, int]) -> None:
+        self._room = 0, 0, *size
         if session.shows_panel:
-            for window in WINDOWS:
-                if imgui.begin(window.title)[0]:
-                    window.draw(session)
-                imgui.end()
-            self._bring_forward()
+            self._dock.open(size, self._scale)
+            self._room = self._dock.room
+        self.picture = shaped(self._room, session.projection)
+        if session.shows_panel:
+            self._windows(session)
+            self._dock.bring_forward()
         dialogs.hear(session)
         over.strokes(session, self.picture)
         over.messages(session, self.picture)
         if session.shows_help:
             over.help_list(session, self.picture)
         imgui.render()
-        self._in_frame = False
-        self.overlay.draw(size)
-        self._due -= 1
-        self.took_ms += (time.perf_counter() - began) * 1e3
-        return True
+        self._kept.apply()
 
-    def _dock(self, session: Session, size: tuple[int, int]) -> None:
-        """The space that windows dock in, and what of it is left for the picture."""
-        if not session.shows_panel:
-            self.picture = shaped((0.0, 0.0, float(size[0]), float(size[1])), session.projection)
-            return
-        flags = imgui.DockNodeFlags_.passthru_central_node | imgui.DockNodeFlags_.no_docking_over_central_node
-        space = SPACE
-        if self._asks_layout:
-            self._asks_layout = False
-            self._lay_out(space, size)
-        imgui.dock_space_over_viewport(space, imgui.get_main_viewport(), flags)
-        middle = imgui.internal.dock_builder_get_central_node(space)
-        if middle is not None and middle.size.x >= 1 and middle.size.y >= 1:
-            room = middle.pos.x, middle.pos.y, middle.size.x, middle.size.y
-            self.picture = shaped(room, session.projection)
-
-    def _lay_out(self, space: int, size: tuple[int, int]) -> None:
-        build = imgui.internal
-        build.dock_builder_remove_node(space)
-        build.dock_builder_add_node(space, imgui.internal.DockNodeFlagsPrivate_.dock_space)
-        build.dock_builder_set_node_size(space, imgui.ImVec2(*size))
-        share = min(COLUMN * self._scale / max(size[0], 1), 0.5)
-        column = build.dock_builder_split_node_py(space, imgui.Dir.right, share)[1]
-        _, lower, upper = build.dock_builder_split_node_py(column, imgui.Dir.down, LOWER)
-        nodes = {"upper": upper, "lower": lower}
+    def _windows(self, session: Session) -> None:
+        """Each window; its widgets are built anew where they may have changed."""
+        glyphs = self._io.fonts.tex_data.unique_id
+        if glyphs != self._glyphs or _is_popup_open():  # a popup is built by a window
+            self._glyphs, self._due.all = glyphs, max(self._due.all, 1)
         for window in WINDOWS:
-            build.dock_builder_dock_window(window.title, nodes[window.place])
-        build.dock_builder_finish(space)
-        self._asks_front = SETTLING_FRAMES
+            if not imgui.begin(window.title)[0]:
+                self._kept.forget(window.title)
+            elif self._is_due(window):
+                self._kept.build(window.title)
+                window.draw(session)
+            else:
+                self._kept.show(window.title)
+            imgui.end()
 
-    def _bring_forward(self) -> None:
-        """Of windows that share a place, the first is to be seen: imgui shows the one that came last."""
-        if self._asks_front:
-            self._asks_front -= 1
-            for place in ("lower", "upper"):
-                imgui.set_window_focus(next(window.title for window in WINDOWS if window.place == place))
-            imgui.set_window_focus(None)
+    def _is_due(self, window: PanelWindow) -> bool:
+        """Between imgui's begin and end: whether its widgets are built anew."""
+        under_mouse = imgui.is_window_hovered(imgui.HoveredFlags_.child_windows)
+        held = imgui.is_any_item_active() and imgui.is_window_focused(imgui.FocusedFlags_.child_windows)
+        return self._due.builds(window, under_mouse, held) or not self._kept.fits(window.title)
 
     def layout(self) -> str:
         """imgui's own text of what lies where."""
@@ -215,29 +204,12 @@ class Panel:
         """Free all of it."""
         if self._in_frame:
             imgui.end_frame()
+        self._kept.release()
         self.overlay.release()
         implot.destroy_context(self.plots)
         imgui.destroy_context(self.context)
 
 
-def shaped(room: over.Box, projection: str) -> over.Box:
-    """Where in the room a picture of a projection goes: six faces in a row have a shape of their own."""
-    if projection != "cube":
-        return room
-    x, y, width, height = room
-    edge = max(min(width // CUBE_FACES, height // 1), 1.0)
-    return x + (width - CUBE_FACES * edge) // 2, y + (height - edge) // 2, CUBE_FACES * edge, edge
-
-
-def press_after_motion(events: list[Event]) -> int:
-    """How many events go before the first press that comes behind a motion; all, if none does.
-
-    imgui lets nobody press what it has not seen the mouse over in the frame before. Where frames take long,
-    both come together, and the press has to wait for a frame.
-    """
-    moved = False
-    for i, event in enumerate(events):
-        if event.kind == "button" and event.down and moved:
-            return i
-        moved |= event.kind == "cursor"
-    return len(events)
+def _is_popup_open() -> bool:
+    kind = imgui.PopupFlags_
+    return bool(imgui.is_popup_open("", kind.any_popup_id | kind.any_popup_level))

@@ -1,6 +1,7 @@
 """The few widgets that the windows are made of. Each explains itself in a tooltip."""
 
 import math
+from functools import cache
 from typing import Any
 
 from imgui_bundle import imgui
@@ -11,11 +12,12 @@ from . import style
 
 LOG_FROM = 100.0  # a range that spans this factor gets a logarithmic slider
 LABEL_SHARE = 0.46  # of a window's width, for the names of values
+_FOR_TOOLTIP = imgui.HoveredFlags_.for_tooltip
 
 
 def tip(session: Session, text: str) -> None:
     """Explain the widget before this call."""
-    if session.settings.tooltips and imgui.is_item_hovered(imgui.HoveredFlags_.for_tooltip):
+    if session.settings.tooltips and imgui.is_item_hovered(_FOR_TOOLTIP):
         imgui.begin_tooltip()
         imgui.push_text_wrap_pos(imgui.get_font_size() * 22)
         imgui.text(text)
@@ -52,6 +54,7 @@ def setting(session: Session, said: Setting) -> None:
     setattr(session.settings, said.field, value)
 
 
+@cache
 def explain(said: Setting) -> str:
     """A setting's tooltip."""
     default = (

@@ -15,12 +15,13 @@ class PanelWindow:
     title: str
     draw: Callable[[Session], None]
     place: Literal["upper", "lower"]  # half of the column at the right
+    grows_old: bool = True  # else it stays as it is until something touches it or the session changes
 
 
 WINDOWS: tuple[PanelWindow, ...] = (
-    PanelWindow("View", looks.draw, "upper"),
+    PanelWindow("View", looks.draw, "upper", grows_old=False),
     PanelWindow("World", world.draw, "upper"),
-    PanelWindow("Settings", preferences.draw, "upper"),
+    PanelWindow("Settings", preferences.draw, "upper", grows_old=False),
     PanelWindow("Path", path.draw, "upper"),
     PanelWindow("Streaming", streaming.draw, "lower"),
     PanelWindow("Voxel", voxel.draw, "lower"),

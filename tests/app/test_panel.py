@@ -6,9 +6,7 @@ from bare_panel import bare_imgui, bare_session, in_window, said
 from imgui_bundle import imgui
 from voxtide.app.actions import ACTIONS, HELD, run_pressed
 from voxtide.app.panel import looks, over, preferences, voxel, widgets, world
-from voxtide.app.panel.feed import KEYS, feed
-from voxtide.app.panel.panel import press_after_motion
-from voxtide.app.render.overlay import TILE, covered_tiles
+from voxtide.app.panel.feed import KEYS, feed, press_after_motion
 from voxtide.app.session import Picked
 from voxtide.app.settings import TABLE
 from voxtide.app.window import Event
@@ -119,10 +117,3 @@ def test_a_press_behind_a_motion_waits_until_the_mouse_has_been_seen_there():
     assert press_after_motion([press, move, release, press]) == 3
     assert press_after_motion([move, release]) == 2
     assert press_after_motion([]) == 0
-
-
-def test_tiles_are_those_that_boxes_reach_into():
-    boxes = np.array([[0, 0, 1, 1], [TILE, TILE, 2 * TILE, 2 * TILE], [5, 5, 5, 9], [-50, 10, 10, 20]], float)
-    covered = covered_tiles(boxes, (3 * TILE + 1, 2 * TILE))
-    assert covered.shape == (2, 4)
-    assert np.argwhere(covered).tolist() == [[0, 0], [1, 1]]
