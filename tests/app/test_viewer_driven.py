@@ -296,11 +296,12 @@ def test_a_walk_ends_at_the_wall(tmp_path, display):
         person.end()
 
 
-def test_what_the_panel_adds_to_the_main_thread():
-    """Streaming, the panel and a bake beside: 2 ms of the main thread, against the scene alone."""
+def test_what_is_added_to_the_main_thread():
+    """Streaming, the panel and a bake beside: 2 ms of the main thread's own time, frame by frame."""
     bench = ROOT / "tests" / "bench" / "bench_panel.py"
     done = subprocess.run(
-        [sys.executable, bench, "90"], capture_output=True, text=True, timeout=600, check=True
+        [sys.executable, bench, "90", "3"], capture_output=True, text=True, timeout=900, check=True
     )
-    added = json.loads(done.stdout.splitlines()[-1])["added_ms"]
-    assert added["cpu"]["p50"] <= 2.0, added
+    told = json.loads(done.stdout.splitlines()[-1])["bake"]["cpu_ms"]
+    median_of_rounds, _ = told["added"]["p50"]
+    assert 0.0 < median_of_rounds <= 2.0, told
