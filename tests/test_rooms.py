@@ -18,7 +18,7 @@ ONLY_IN = {  # a module -> where it may be imported: a folder, or one file
     "OpenGL": "app/render/",
     "glcontext": "app/render/",
     "xr": "app/vr/openxr",
-    "imgui_bundle": ("app/panel/", "app/render/overlay.py"),
+    "imgui_bundle": ("app/panel/", "app/render/overlay.py", "app/render/damage.py"),
     "torch": "tools/",
     "av": "tools/film.py",  # its wheel holds GPL parts: one door, and the rest works without
     "websockets": "tools/serve/",  # nothing else talks to a network
