@@ -9,6 +9,7 @@ from .windows import WINDOWS
 COLUMN = 340.0  # pixels, before scaling
 LOWER = 0.46  # of the column's height
 SPACE = 0x766F7874  # imgui's name of the space: any number that stays the same
+_FLAGS = imgui.DockNodeFlags_.passthru_central_node | imgui.DockNodeFlags_.no_docking_over_central_node
 _FRAMES_TO_FRONT = 2  # imgui lays out what has changed in the frame after
 
 
@@ -25,8 +26,7 @@ class Dock:
         if self._asks_layout:
             self._asks_layout = False
             self._lay_out(size, scale)
-        flags = imgui.DockNodeFlags_.passthru_central_node | imgui.DockNodeFlags_.no_docking_over_central_node
-        imgui.dock_space_over_viewport(SPACE, imgui.get_main_viewport(), flags)
+        imgui.dock_space_over_viewport(SPACE, imgui.get_main_viewport(), _FLAGS)
         middle = imgui.internal.dock_builder_get_central_node(SPACE)
         if middle is not None and middle.size.x >= 1 and middle.size.y >= 1:
             x, y = middle.pos.x, middle.pos.y

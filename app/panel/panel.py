@@ -24,6 +24,8 @@ from .feed import feed, press_after_motion
 from .kept import Kept
 from .windows import WINDOWS, PanelWindow
 
+_ANY_POPUP = imgui.PopupFlags_.any_popup_id | imgui.PopupFlags_.any_popup_level
+
 
 class Panel:
     """imgui in one window. Needs the GL context that Overlay needs; one at a time."""
@@ -211,5 +213,4 @@ class Panel:
 
 
 def _is_popup_open() -> bool:
-    kind = imgui.PopupFlags_
-    return bool(imgui.is_popup_open("", kind.any_popup_id | kind.any_popup_level))
+    return bool(imgui.is_popup_open("", _ANY_POPUP))

@@ -9,6 +9,10 @@ from . import style, widgets
 
 _MB = 1 << 20
 PLOT_HEIGHT = 5.2  # lines of text
+_STILL = (  # put together once: to combine Python's flags takes longer than to draw a line of text
+    implot.Flags_.no_inputs | implot.Flags_.no_title | implot.Flags_.no_menus | implot.Flags_.no_mouse_text
+)
+_PLAIN = implot.AxisFlags_.no_label | implot.AxisFlags_.no_grid_lines
 
 
 def draw(session: Session) -> None:
@@ -102,15 +106,8 @@ def _plot(
     imgui.text_colored(style.colour(style.FAINT), title)
     widgets.tip(session, told)
     size = imgui.ImVec2(-1, imgui.get_text_line_height() * PLOT_HEIGHT)
-    flags = (
-        implot.Flags_.no_inputs
-        | implot.Flags_.no_title
-        | implot.Flags_.no_menus
-        | implot.Flags_.no_mouse_text
-    )
-    if implot.begin_plot(name, size, flags):
-        bare = implot.AxisFlags_.no_decorations
-        implot.setup_axes("", "", bare, implot.AxisFlags_.no_label | implot.AxisFlags_.no_grid_lines)
+    if implot.begin_plot(name, size, _STILL):
+        implot.setup_axes("", "", implot.AxisFlags_.no_decorations, _PLAIN)
         implot.setup_axes_limits(0, 240, 0, highest, implot.Cond_.always)
         implot.setup_legend(implot.Location_.north_west, implot.LegendFlags_.horizontal)
         for label, values in series.items():

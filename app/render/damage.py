@@ -86,8 +86,7 @@ def _content(buffer: Any, item_bytes: int, seed: int) -> int:
     n_bytes = buffer.size() * item_bytes
     if not n_bytes:
         return seed
-    held = (ctypes.c_char * n_bytes).from_address(buffer.data_address())
-    return int(xxhash.xxh3_64_intdigest(held, seed))
+    return int(xxhash.xxh3_64_intdigest(ctypes.string_at(buffer.data_address(), n_bytes), seed))
 
 
 def _around(found: list[FloatBox], size: tuple[int, int]) -> Box:
