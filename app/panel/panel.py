@@ -88,12 +88,14 @@ class Panel:
     def _hear(self, session: Session, events: list[Event], now: Input, size: tuple[int, int]) -> None:
         """Note why there should be a new picture: at once, or the panel would answer late."""
         io, due = self._io, self._due
-        if any(e.kind == "button" and e.down for e in events):
-            self._drags_scene = not (self.overlay.covers(now.cursor) or _is_popup_open())
+        buttons = [e.down for e in events if e.kind == "button"]
+        if buttons:
+            self._drags_scene = buttons[-1] and not (self.overlay.covers(now.cursor) or _is_popup_open())
         typed = io.want_text_input and any(e.kind in ("key", "char") for e in events)
-        pressed = sum(e.kind == "button" for e in events)
-        if typed or pressed or any(e.kind == "focus" for e in events):
-            due.all = SETTLING + pressed  # imgui takes one change of a button a frame, and both may have come
+        if typed or buttons or any(e.kind == "focus" for e in events):
+            due.all = SETTLING + len(
+                buttons
+            )  # imgui takes one change of a button a frame, both may have come
         pointed = any(e.kind in ("cursor", "scroll") for e in events) and (
             io.want_capture_mouse or self.overlay.covers(now.cursor)
         )

@@ -122,6 +122,21 @@ def test_a_press_over_the_scene_does_not_wait_for_the_panel_to_see_the_mouse_the
             assert panel._later == held_back
 
 
+def test_the_panel_answers_after_the_scene_has_been_dragged(gl):
+    with opened(gl) as (panel, session):
+        there = Event("cursor", x=COLUMN[0], y=COLUMN[1])
+        one_frame(panel, session, SCENE, [Event("button", 0, True)])
+        for _ in range(4):
+            one_frame(panel, session)
+        assert one_frame(panel, session, COLUMN, [there])[0] == [], "the scene is dragged on"
+        one_frame(panel, session, SCENE, [Event("cursor", x=SCENE[0], y=SCENE[1]), Event("button", 0)])
+        for _ in range(4):
+            one_frame(panel, session)
+        assert one_frame(panel, session, COLUMN, [there])[0] == ["View"]
+        left = panel.begin(session, [], Input(cursor=COLUMN, scroll=1.0), SIZE)
+        assert left.scroll == 0.0, "the wheel is the panel's here"
+
+
 def test_a_window_under_a_resting_mouse_takes_turns_with_figures(gl):
     """So that its tooltips come."""
     with opened(gl) as (panel, session):
