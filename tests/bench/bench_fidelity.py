@@ -24,12 +24,12 @@ from voxtide.tools.sources import Source, open_source
 
 
 def cameras_of(
-    source: Source, n_views: int, size: tuple[int, int], folder: Path
+    source: Source, n_views: int, size: tuple[int, int], folder: Path, seed: int
 ) -> tuple[tuple[Camera, ...], float]:
     """Cameras around the scene, and half a pixel in metres: the median over what they see."""
     coarse = BakeOptions(voxel_size_m=0.02)
     bake(source, folder / "coarse.vxt", coarse)
-    cameras = around(*body(open_world(folder / "coarse.vxt")), n_views, size, 0)
+    cameras = around(*body(open_world(folder / "coarse.vxt")), n_views, size, seed)
     scene = splats.gather(source.batches(1 << 17), place(checked(coarse, source)))
     seen = [(splats.draw(scene, c), c) for c in cameras]
     pixels_m = [(p.depth_m / c.ray_lengths() / c.focal[1])[np.isfinite(p.depth_m)] for p, c in seen]
@@ -46,6 +46,7 @@ def main() -> None:
     shipped = Path(__file__).resolve().parents[2] / "assets" / "biker.compressed.ply"
     parser.add_argument("scene", nargs="?", default=str(shipped))
     parser.add_argument("--views", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=0, help="other cameras")
     parser.add_argument("--width", type=int, default=320)
     parser.add_argument("--voxel-size", type=float)
     parser.add_argument("--threshold", type=float, default=0.5)
@@ -54,7 +55,7 @@ def main() -> None:
     source, size = open_source(Path(asked.scene)), (asked.width, asked.width * 9 // 16)
     out: dict = {"scene": Path(asked.scene).name, "views": asked.views, "size": list(size)}
     with tempfile.TemporaryDirectory() as folder:
-        cameras, half_m = cameras_of(source, asked.views, size, Path(folder))
+        cameras, half_m = cameras_of(source, asked.views, size, Path(folder), asked.seed)
         voxel_m = asked.voxel_size or half_m
         options = BakeOptions(voxel_size_m=voxel_m, threshold=asked.threshold)
         out["voxel_size_m"] = voxel_m
