@@ -19,7 +19,8 @@ from .codec import CODECS, FORMS, CodecName
 from .errors import WorldError, quoted
 from .region_file import COLOR
 
-FORMAT = 2  # of the whole world; a reader refuses any other. 1: zstd of plain packed chunks, zarr's index
+FORMAT = 3  # of the whole world; a reader refuses any other. 1: zstd of plain packed chunks, zarr's index
+# 2: an index of lengths alone, and 512 bytes of places
 MAX_JSON_BYTES = 1 << 20
 MAX_JSON_DEPTH = 32
 MIN_VOXEL_SIZE_M, MAX_VOXEL_SIZE_M = 1e-6, 1e6

@@ -70,7 +70,7 @@ class World:
         except WorldError as error:
             report(error)
             return RegionChunks(np.empty((0, 3), np.int64), [])
-        packed, bad = decode_chunks(data, index.offsets, index.n_bytes, self.meta.codec, n_threads)
+        packed, bad = _decode(data, index.offsets, index.n_bytes, self.meta.codec, n_threads)
         n_voxels = sum(len(p) - MASK_BYTES for p in packed if p) // 4
         if not bad and (digest_of(data) != record.digest or n_voxels != record.n_voxels):
             report(WorldError(record.key, "whole, but not the file that the manifest names"))
@@ -208,8 +208,20 @@ def _decode_parts(parts: list[_Part], codec: CodecName) -> tuple[I64, list[bytes
     data = b"".join([piece for part in parts for piece in part.data])
     offsets = np.concatenate([part.offsets + base for part, base in zip(parts, bases, strict=True)])
     n_bytes = np.concatenate([part.n_bytes for part in parts])
-    packed, bad = decode_chunks(data, offsets, n_bytes, codec)
+    packed, bad = _decode(data, offsets, n_bytes, codec)
     return np.concatenate([part.members for part in parts]), packed, bad
+
+
+def _decode(
+    data: bytes, offsets: I64, n_bytes: I64, codec: CodecName, n_threads: int = 1
+) -> tuple[list[bytes], dict[int, str]]:
+    """`decode_chunks`, in which chunks that lie in one place are decoded once, and are one object."""
+    chunk, which = spans.distinct(offsets)
+    if chunk.size == offsets.size:
+        return decode_chunks(data, offsets, n_bytes, codec, n_threads)
+    packed, bad = decode_chunks(data, offsets[chunk], n_bytes[chunk], codec, n_threads)
+    told = {i: bad[k] for i, k in enumerate(which.tolist()) if k in bad}
+    return [packed[k] for k in which.tolist()], told
 
 
 def _raise(error: WorldError) -> None:
