@@ -126,7 +126,7 @@ def settling(
         drawn.add(number)
         report = draw_streamed(renderer, scene, view, light, name)
         update = report.update
-        came = update is not None and len(update.packed) > 0
+        came = update is not None and len(update.streams) > 0
         if came or (update is not None and len(update.withdraw) > 0):
             since = number
         n_quiet = 0 if came or not (scene.streamer.is_idle and report.knows_entities) else n_quiet + 1
@@ -146,7 +146,7 @@ def settling(
 def is_settled(report: FrameReport, scene: Scene) -> bool:
     """Whether a frame found nothing missing, as far as its rays have been heard, and nothing is under way."""
     heard = report.feedback.frame > 0 and len(report.feedback.requests) == 0
-    came = report.update is not None and len(report.update.packed) > 0
+    came = report.update is not None and len(report.update.streams) > 0
     idle = scene.streamer is None or scene.streamer.is_idle
     return heard and not came and idle and report.knows_entities
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.address import chunk_id
-from ..atlas.chunk import Packed
 from ..atlas.layout import MAX_LEVEL
 from ..atlas.page_table import RootGrid, root_grid
+from ..atlas.streams import Stream
 from ..streamer.chunk_source import ChunkSource, OnBad
 from ..streamer.descent import octants
 from ..streamer.pins import read_known
@@ -43,19 +43,19 @@ class Scene:
     def n_resident(self) -> int:
         return self.residency.n_resident
 
-    def add(self, ids: NDArray[np.uint64], packed: Sequence[Packed]) -> None:
+    def add(self, ids: NDArray[np.uint64], streams: Sequence[Stream]) -> None:
         """Bring chunks in for good, as many as there is room for.
 
-        ids [N] uint64, each with its parent resident or in the same call; packed: N packed chunks.
+        ids [N] uint64, each with its parent resident or in the same call; streams: of N chunks.
         """
-        change = self.residency.admit(ids, octants(packed), np.ones(ids.size, bool), frame=0, pin=True)
-        self.pool.upload(change.slots, [packed[i] for i in change.taken.tolist()])
+        change = self.residency.admit(ids, octants(streams), np.ones(ids.size, bool), frame=0, pin=True)
+        self.pool.upload(change.slots, [streams[i] for i in change.taken.tolist()])
         self.pool.publish(change.publish)
 
     def apply(self, update: Update) -> None:
         """Do what the streamer decided."""
         self.pool.publish(update.withdraw)
-        self.pool.upload(update.slots, update.packed)
+        self.pool.upload(update.slots, update.streams)
         self.pool.publish(update.publish)
 
     def start_of(self, view: View) -> dict[str, object]:
@@ -100,8 +100,8 @@ def load(ctx: Context, world: World, vram_bytes: int, on_bad: OnBad | None = Non
     for record in sorted(world.regions, key=lambda r: -r.level):
         if scene.residency.slots.n_free == 0:
             break
-        chunks = world.read_region(record, on_bad)
-        scene.add(chunk_id(record.level, chunks.chunks), chunks.packed)
+        chunks, streams = world.read_region_streams(record, on_bad)
+        scene.add(chunk_id(record.level, chunks), streams)
     scene.entities = _entities_of(world, scene, on_bad)
     return scene
 

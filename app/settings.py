@@ -68,7 +68,7 @@ class Settings:
     vram_mb: float = setting(1024.0, "Video memory", "--vram", "MB", (8.0, 131072.0), "Memory",
         "Budget for chunks on the GPU; it takes effect when a world is opened.")
     ram_mb: float = setting(1024.0, "Main memory", "--ram", "MB", (1.0, 1048576.0), "Memory",
-        "Budget for packed chunks in main memory; it takes effect when a world is opened.")
+        "Budget for chunks in main memory; it takes effect when a world is opened.")
     upload_mb: float = setting(8.0, "Upload", "--upload", "MB/frame", (0.5, 64.0), "Memory",
         "Budget for chunks that are sent to the GPU in one frame.")
     drop_voxel_m: float = setting(0.01, "Dropped scenes", "--drop-voxel", "m", (0.0005, 10.0), "Memory",

@@ -116,7 +116,7 @@ class Show:
             main_ms=report.stream_main_ms + report.upload_ms + panel_ms,
             resident=session.scene.n_resident,
             under_way=streamer.n_under_way if streamer else 0,
-            arrived=len(came.packed) if came else 0,
+            arrived=len(came.streams) if came else 0,
             missing=len(report.feedback.requests),
             read_mb_s=read_mb / took_ms * 1e3,
         )

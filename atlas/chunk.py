@@ -3,7 +3,7 @@
     packed = mask (512 B: 4096 bits, see `address.mask_index`) + RGBA (4 B per set bit)
 
 RGB is sRGB colour; A is coverage, and A = 0 means empty. Black is a colour.
-Packed rather than dense because a surface chunk is mostly empty: less to decode and to upload.
+Packed rather than dense because a surface chunk is mostly empty. What is stored and sent is its stream.
 """
 
 import numpy as np
@@ -14,7 +14,6 @@ from .layout import CHUNK, CHUNK_VOXELS, MASK_BYTES
 
 U8 = NDArray[np.uint8]
 Buffer = bytes | bytearray | memoryview | U8
-Packed = bytes | memoryview  # what is handed on: either owns its bytes or views a larger read
 
 MIN_PACKED_BYTES = MASK_BYTES + 4  # a chunk without voxels is not stored
 MAX_PACKED_BYTES = MASK_BYTES + 4 * CHUNK_VOXELS

@@ -86,10 +86,10 @@ assert MAX_LEVEL <= WISH_LEVEL_MASK
 TRAIL_FRAMES = 8  # one frame in so many tells which chunks rays only passed through
 
 # std430 mirror of `struct Arrival` in shaders/upload.comp: a packed chunk on its way to a slot.
-ARRIVAL = np.dtype([("slot", "<u4"), ("offset_words", "<u4")])
-assert ARRIVAL.itemsize == 8
+ARRIVAL = np.dtype([("slot", "<u4"), ("offset_bytes", "<u4"), ("n_bytes", "<u4")])
+assert ARRIVAL.itemsize == 12
 
-UPLOAD_GROUP = 64  # threads that expand one chunk: one per 4^3 block
+UPLOAD_GROUP = 64  # threads that undo one stream: one per 4^3 block
 
 # Passes ------------------------------------------------------------------------------------------
 PASSES = (

@@ -1,4 +1,4 @@
-"""A packed chunk rearranged for an entropy coder: what zstd gets to see. Lossless; decodes many at once.
+"""A chunk as it is stored, kept in memory and sent to the GPU: small, and undone by many threads at once.
 
     stream = 8 B, a bit for each of the 64 4³ blocks: whether it holds a voxel
              8 B for each that does: its part of the mask
@@ -6,13 +6,15 @@
              voxels, or one byte each where all n voxels are equal
 
 A residual is the difference to the voxel before in mask order, modulo 256; the first is the value itself. The
-length says which of the forms it is: n voxels have 3, 4, 3n or 4n bytes of residuals.
+length says which of the forms it is: n voxels have 3, 4, 3n or 4n bytes of residuals. Lossless.
 
 It pays because voxels that follow each other in mask order are neighbours, and because what scans are unsure
 of is brightness, which R, G and B share: `docs/architecture.md` has the figures, and what did not pay.
+`upload.comp` undoes streams into slots. `decode` is its twin here, for whoever wants packed chunks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,9 @@ from .layout import CHUNK_VOXELS, MASK_BYTES
 
 U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
+Bool = NDArray[np.bool_]
+Stream = bytes
 
 BLOCKS_BYTES = 8
 WORD_BYTES = 8  # of the mask of one block
@@ -34,7 +39,7 @@ _OPAQUE = b"\xff" + bytes(CHUNK_VOXELS - 1)  # residuals of an A that is 255 eve
 _STEP_STREAMS, _STEP_BYTES = 256, 1 << 18
 
 
-def encode(packed: bytes) -> bytes:
+def encode(packed: bytes) -> Stream:
     """The stream of a packed chunk that holds at least one voxel."""
     data = np.frombuffer(packed, np.uint8)
     words = data[:MASK_BYTES].copy().view("<u8")
@@ -51,20 +56,34 @@ def encode(packed: bytes) -> bytes:
     return bytes(blocks + planes.tobytes())
 
 
-def decode(data: bytes, sizes: I64) -> tuple[list[bytes], list[int]]:
-    """Streams that follow each other in data -> (packed chunks, b"" for those that lie; which ones lie).
+def lying(data: bytes, sizes: I64) -> Bool:
+    """Which of the streams that follow each other in data have blocks, mask and length that disagree. -> [C]
 
-    sizes [C] int64, each MIN_STREAM_BYTES..MAX_STREAM_BYTES, that add up to len(data). A stream lies whose
-    blocks, mask and length disagree, or that gives a voxel A = 0. Costs memory for what masks can hold, at
-    most 4,096 voxels a stream, whatever they say.
+    sizes [C] int64, each MIN_STREAM_BYTES..MAX_STREAM_BYTES, that add up to len(data). One that does not lie
+    may go to the GPU: undoing it reads no byte but its own. Its colours are not looked at.
     """
     assert sizes.size == 0 or (sizes.min() >= MIN_STREAM_BYTES and sizes.max() <= MAX_STREAM_BYTES)
     assert sizes.sum() == len(data), (int(sizes.sum()), len(data))
-    ends = np.append(0, np.cumsum(sizes))
+    return _read_head(data, sizes).wrong
+
+
+def masks(chunks: Sequence[Stream]) -> U64:
+    """The masks of streams that do not lie -> [C, 64] uint64, a word for each 4³ block."""
+    return _masks(_read_head(b"".join(chunks), np.array([len(one) for one in chunks], np.int64)))
+
+
+def decode(chunks: Sequence[Stream]) -> tuple[list[bytes], list[int]]:
+    """Streams -> (packed chunks, b"" for those that lie; which ones lie).
+
+    Each has MIN_STREAM_BYTES..MAX_STREAM_BYTES. A stream lies whose blocks, mask and length disagree, or that
+    gives a voxel A = 0. Costs memory for what masks can hold: at most 4,096 voxels a stream.
+    """
+    sizes = np.array([len(one) for one in chunks], np.int64)
+    assert sizes.size == 0 or (sizes.min() >= MIN_STREAM_BYTES and sizes.max() <= MAX_STREAM_BYTES)
     packed: list[bytes] = []
     liars: list[int] = []
     for first, stop in steps(sizes):
-        some, wrong = _decode_some(data[int(ends[first]) : int(ends[stop])], sizes[first:stop])
+        some, wrong = _decode_some(b"".join(chunks[first:stop]), sizes[first:stop])
         packed += some
         liars += [first + i for i in wrong]
     return packed, liars
@@ -81,25 +100,66 @@ def steps(sizes: I64) -> Iterator[tuple[int, int]]:
         first = stop
 
 
-def _decode_some(data: bytes, sizes: I64) -> tuple[list[bytes], list[int]]:
-    """`decode`, without its care for how much is done together."""
-    masks, at, wrong = _read_masks(data, sizes)
-    n_voxels = np.bitwise_count(masks).sum(axis=1, dtype=np.int64)
-    n_bytes = np.cumsum(sizes) - at
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What C streams say of themselves before their colours."""
+
+    blocks: Bool  # [C, 64] which hold a voxel; none of a stream that lies
+    words: U64  # [W] the masks of those, stream after stream
+    at: I64  # [C] where residuals begin
+    n_voxels: I64  # [C]
+    n_colours: I64  # [C] n_voxels, or 1 where all voxels are equal, or 0 of a stream that lies
+    opaque: Bool  # [C] there are no residuals of A
+    wrong: Bool  # [C] it lies
+
+
+def _read_head(data: bytes, sizes: I64) -> _Head:
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+    blocks = np.frombuffer(data, np.uint8)[starts[:, None] + np.arange(BLOCKS_BYTES)]
+    n_blocks = np.bitwise_count(blocks.view("<u8")[:, 0]).astype(np.int64)
+    wrong = BLOCKS_BYTES + WORD_BYTES * n_blocks >= sizes
+    if wrong.any():  # read as nothing, so that the rest may be believed
+        n_blocks[wrong], blocks[wrong] = 0, 0
+    at = starts + BLOCKS_BYTES
+    after = at + WORD_BYTES * n_blocks
+    parts = [data[a:b] for a, b in zip(at.tolist(), after.tolist(), strict=True)]
+    words = np.frombuffer(b"".join(parts), "<u8")
+    if not words.all():  # a block that is said to hold something, and does not
+        wrong[np.repeat(np.arange(sizes.size), n_blocks)[words == 0]] = True
+    n_before = np.append(0, np.cumsum(np.bitwise_count(words), dtype=np.int64))
+    stops = np.cumsum(n_blocks)
+    n_voxels = n_before[stops] - n_before[stops - n_blocks]
+
+    n_bytes = ends - after
     uniform = (n_bytes == 3) | (n_bytes == 4)
     opaque = (n_bytes == 3) | (n_bytes == 3 * n_voxels)
     wrong |= ~(uniform | opaque | (n_bytes == 4 * n_voxels))
     n_colours = np.where(uniform, 1, n_voxels)
-    n_copies = np.where(uniform, n_voxels, 1)
-    if wrong.any():  # read as nothing, so that the rest may be believed
+    if wrong.any():
         n_colours[wrong], opaque[wrong] = 0, True
-    rgba, see_through = _read_colours(data, at, n_colours, opaque)
-    ends = np.cumsum(n_colours)
+    held = np.unpackbits(blocks, axis=1, bitorder="little").view(np.bool_)
+    return _Head(held, words, after, n_voxels, n_colours, opaque, wrong)
+
+
+def _masks(head: _Head) -> U64:
+    masks = np.zeros(head.blocks.shape, np.uint64)
+    masks[head.blocks] = head.words
+    return masks
+
+
+def _decode_some(data: bytes, sizes: I64) -> tuple[list[bytes], list[int]]:
+    """`decode`, without its care for how much is done together."""
+    head = _read_head(data, sizes)
+    rgba, see_through = _read_colours(data, head.at, head.n_colours, head.opaque)
+    ends = np.cumsum(head.n_colours)
+    wrong = head.wrong.copy()
     wrong[np.searchsorted(ends, see_through, "right")] = True
 
-    all_masks, colours = masks.tobytes(), rgba.tobytes()
+    all_masks, colours = _masks(head).tobytes(), rgba.tobytes()
     ends *= 4
-    spans = zip((ends - 4 * n_colours).tolist(), ends.tolist(), n_copies.tolist(), strict=True)
+    n_copies = np.where(head.n_colours == 1, head.n_voxels, 1)
+    spans = zip((ends - 4 * head.n_colours).tolist(), ends.tolist(), n_copies.tolist(), strict=True)
     packed = [
         all_masks[i : i + MASK_BYTES] + colours[first:end] * n
         for i, (first, end, n) in zip(range(0, len(all_masks), MASK_BYTES), spans, strict=True)
@@ -108,24 +168,6 @@ def _decode_some(data: bytes, sizes: I64) -> tuple[list[bytes], list[int]]:
     for i in liars:
         packed[i] = b""
     return packed, liars
-
-
-def _read_masks(data: bytes, sizes: I64) -> tuple[NDArray[np.uint64], I64, NDArray[np.bool_]]:
-    """-> (masks [C, 64] uint64, where each stream's residuals begin [C], whether its blocks lie [C])"""
-    ends = np.cumsum(sizes)
-    starts = ends - sizes
-    blocks = np.frombuffer(data, np.uint8)[starts[:, None] + np.arange(BLOCKS_BYTES)]
-    n_blocks = np.bitwise_count(blocks).sum(axis=1, dtype=np.int64)
-    wrong = BLOCKS_BYTES + WORD_BYTES * n_blocks >= sizes
-    if wrong.any():
-        n_blocks[wrong], blocks[wrong] = 0, 0
-    at = starts + BLOCKS_BYTES
-    after = at + WORD_BYTES * n_blocks
-    words = b"".join([data[a:b] for a, b in zip(at.tolist(), after.tolist(), strict=True)])
-    held = np.unpackbits(blocks, axis=1, bitorder="little").view(np.bool_)
-    masks = np.zeros((sizes.size, N_BLOCKS), np.uint64)
-    masks[held] = np.frombuffer(words, "<u8")
-    return masks, after, wrong | (held & (masks == 0)).any(axis=1)
 
 
 def _read_colours(

@@ -9,7 +9,7 @@ class ChunkState(Enum):
     ABSENT = "absent"  # nobody wants it; it lies on disk (or is computed)
     QUEUED = "queued"  # wanted, no thread has taken it yet
     READING = "reading"  # a thread reads, checks and decodes it
-    IN_RAM = "packed in RAM"  # packed bytes are kept, it has no slot
+    IN_RAM = "in RAM"  # its stream is kept, it has no slot
     UPLOADING = "uploading"  # has come, waits for the upload budget or for a slot
     RESIDENT = "resident"  # in a slot, and rays can reach it
     FAILED = "failed"  # could not be read; its parent is drawn, and it is tried again later

@@ -1,13 +1,13 @@
-"""One packed chunk <-> its stored form: a zstd frame or an lz4 block, then the crc32c of that.
+"""A chunk's stream (`atlas.streams`) <-> its stored form: a zstd frame or an lz4 block, and the crc32c of it.
 
 Byte for byte what zarr's codecs `voxtide.packed`, `zstd` (or `numcodecs.lz4`) and `crc32c` read and write:
 
-    zstd   the chunk's stream (`atlas.streams`), in one frame with its content size in the header, no frame
-           checksum, no dictionary
-    lz4    the packed chunk as it is: uint32 little-endian size, then one lz4 block
+    zstd   one frame with its content size in the header, no frame checksum, no dictionary
+    lz4    uint32 little-endian size, then one lz4 block
     then   uint32 little-endian crc32c of the above
 
-Decoding trusts nothing: crc, then the declared size, then the decoder, then mask against length.
+Decoding trusts nothing: crc, then the declared size, then the decoder, then mask against length. It ends at
+streams: a GPU undoes them, or `unfold` for who wants packed chunks.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,18 +20,13 @@ import zstandard
 from numpy.typing import NDArray
 
 from ..atlas import streams
-from ..atlas.chunk import MAX_PACKED_BYTES, MIN_PACKED_BYTES
 from ..atlas.layout import MASK_BYTES
+from ..atlas.streams import MAX_STREAM_BYTES, MIN_STREAM_BYTES, Stream
 
 I64 = NDArray[np.int64]
 CodecName = Literal["zstd", "lz4"]
 CODECS: tuple[CodecName, ...] = get_args(CodecName)
 
-# What the compressor gets. Streams make zstd's chunks a quarter to a third smaller on scans
-# (`tests/bench/bench_size.py`) and take 1.5 to 6 us a chunk to undo. lz4 has no entropy coder to feed:
-# streams would make its chunks a sixth smaller, and cost the speed that somebody chose it for.
-Form = Literal["streams", "plain"]
-FORMS: dict[CodecName, Form] = {"zstd": "streams", "lz4": "plain"}
 LEVELS: dict[CodecName, int] = {"zstd": 5, "lz4": 1}  # zstd: level; lz4: acceleration
 
 # What is left of colours is noise, in which short matches cost more than the letters they stand for: with at
@@ -40,12 +35,9 @@ LEVELS: dict[CodecName, int] = {"zstd": 5, "lz4": 1}  # zstd: level; lz4: accele
 _ZSTD = zstandard.ZstdCompressionParameters(compression_level=LEVELS["zstd"], min_match=6)
 
 CRC_BYTES = 4
-MIN_BODY_BYTES = {"zstd": streams.MIN_STREAM_BYTES, "lz4": MIN_PACKED_BYTES}  # before compression
-MAX_BODY_BYTES = {"zstd": streams.MAX_STREAM_BYTES, "lz4": MAX_PACKED_BYTES}
 # ZSTD_compressBound(n) = n + n/256 + (2^17 - n)/2^11; LZ4_compressBound(n) = n + n/255 + 16, and 4 of size.
-_ZSTD_MOST = MAX_BODY_BYTES["zstd"]
-_ZSTD_BOUND = _ZSTD_MOST + (_ZSTD_MOST >> 8) + (((1 << 17) - _ZSTD_MOST) >> 11)
-_LZ4_BOUND = MAX_PACKED_BYTES + MAX_PACKED_BYTES // 255 + 16 + 4
+_ZSTD_BOUND = MAX_STREAM_BYTES + (MAX_STREAM_BYTES >> 8) + (((1 << 17) - MAX_STREAM_BYTES) >> 11)
+_LZ4_BOUND = MAX_STREAM_BYTES + MAX_STREAM_BYTES // 255 + 16 + 4
 MAX_STORED_BYTES = max(_ZSTD_BOUND, _LZ4_BOUND) + CRC_BYTES
 MIN_STORED_BYTES = 14  # the shortest zstd frame: header 6, one block of 4 (and 4 of crc)
 
@@ -60,10 +52,11 @@ LIES = "its mask, length and coverage disagree"
 
 def encode_chunks(packed: Sequence[bytes], codec: CodecName) -> list[bytes]:
     """Stored forms of packed chunks, in order. Deterministic for one version of the codec's library."""
+    chunks = map(streams.encode, packed)
     if codec == "zstd":
         compress = zstandard.ZstdCompressor(compression_params=_ZSTD).compress
-        return [_with_crc(compress(streams.encode(chunk))) for chunk in packed]
-    return [_with_crc(lz4.block.compress(p, mode="fast", acceleration=LEVELS[codec])) for p in packed]
+        return [_with_crc(compress(chunk)) for chunk in chunks]
+    return [_with_crc(lz4.block.compress(c, mode="fast", acceleration=LEVELS[codec])) for c in chunks]
 
 
 def _with_crc(body: bytes) -> bytes:
@@ -80,59 +73,67 @@ def decode_chunk(stored: bytes, codec: CodecName) -> bytes:
     """One packed chunk out of its stored form. ValueError says what is wrong with it."""
     if not MIN_STORED_BYTES <= len(stored) <= MAX_STORED_BYTES:
         raise ValueError(f"{len(stored)} stored bytes, a chunk has {MIN_STORED_BYTES} to {MAX_STORED_BYTES}")
-    packed, bad = decode_chunks(stored, np.zeros(1, np.int64), np.array([len(stored)]), codec)
-    if bad:
-        raise ValueError(bad[0])
-    return bytes(packed[0])
+    chunks, bad = decode_chunks(stored, np.zeros(1, np.int64), np.array([len(stored)]), codec)
+    packed, liars = unfold(chunks)
+    if bad or liars:
+        raise ValueError((bad | liars)[0])
+    return packed[0]
+
+
+def unfold(chunks: Sequence[Stream]) -> tuple[list[bytes], dict[int, str]]:
+    """Streams -> (packed chunks, b"" for those that lie; position -> what is wrong). What is b"" stays so."""
+    distinct = [one for one in dict.fromkeys(chunks) if one]  # those of a region may repeat
+    found, liars = streams.decode(distinct)
+    packed = dict(zip(distinct, found, strict=True))
+    lies = {distinct[i] for i in liars}
+    return [packed.get(one, b"") for one in chunks], {i: LIES for i, one in enumerate(chunks) if one in lies}
 
 
 def decode_chunks(
     data: bytes, offsets: I64, n_bytes: I64, codec: CodecName, n_threads: int = 1
-) -> tuple[list[bytes], dict[int, str]]:
+) -> tuple[list[Stream], dict[int, str]]:
     """Decode many stored chunks that lie in one buffer; zstd a hundred or so in a call, or all by n threads.
 
     offsets, n_bytes [C] int64: inside data, MIN_STORED_BYTES..MAX_STORED_BYTES each; checked by the caller
-    ->  (packed chunks in order, empty where bad; position -> what is wrong)
+    ->  (streams in order, b"" where bad; position -> what is wrong). Blocks, masks and lengths agree; whether
+        a voxel has coverage 0 is for `unfold` to find.
     """
     assert type(data) is bytes and offsets.shape == n_bytes.shape, (type(data), offsets.shape, n_bytes.shape)
     if offsets.size == 0:
         return [], {}
     bad = _wrong_crcs(data, offsets, n_bytes)
     sizes = _declared_sizes(data, offsets, codec)
-    legal = (sizes >= MIN_BODY_BYTES[codec]) & (sizes <= MAX_BODY_BYTES[codec])
-    if codec == "lz4":
-        legal &= sizes % 4 == 0
-    for i in np.flatnonzero(~legal).tolist():
-        bad.setdefault(i, _wrong_size(int(sizes[i]), codec))
+    for i in np.flatnonzero((sizes < MIN_STREAM_BYTES) | (sizes > MAX_STREAM_BYTES)).tolist():
+        bad.setdefault(i, _wrong_size(int(sizes[i])))
     if not bad:
         return _decode_bodies(data, offsets, n_bytes - CRC_BYTES, sizes, codec, n_threads)
     good = np.setdiff1d(np.arange(offsets.size), np.fromiter(bad, np.int64))
     found, wrong = _decode_bodies(
         data, offsets[good], n_bytes[good] - CRC_BYTES, sizes[good], codec, n_threads
     )
-    packed = [b""] * offsets.size
+    chunks = [b""] * offsets.size
     for i, one in zip(good.tolist(), found, strict=True):
-        packed[i] = one
-    return packed, bad | {int(good[i]): what for i, what in wrong.items()}
+        chunks[i] = one
+    return chunks, bad | {int(good[i]): what for i, what in wrong.items()}
 
 
 def _decode_bodies(
     data: bytes, offsets: I64, n_bytes: I64, sizes: I64, codec: CodecName, n_threads: int
-) -> tuple[list[bytes], dict[int, str]]:
+) -> tuple[list[Stream], dict[int, str]]:
     """`decode_chunks` of what has a right crc and a legal size. n_bytes [C] is without the crc's."""
-    if codec == "lz4":
-        return _unlz4(data, offsets, n_bytes, sizes)
-    packed: list[bytes] = []
+    chunks: list[Stream] = []
     bad = {}
     # Few at a time, in buffers so small that malloc keeps them: page faults took longer than all else here.
     for first, stop in streams.steps(sizes) if n_threads == 1 else [(0, offsets.size)]:
         some = slice(first, stop)
-        joined, failed = _unzstd(data, offsets[some], n_bytes[some], sizes[some], n_threads)
-        found, liars = streams.decode(joined, sizes[some])
-        packed += found
-        for i in liars:
-            bad[first + i] = "zstd cannot decode it" if i in failed else LIES
-    return packed, bad
+        part = data, offsets[some], n_bytes[some], sizes[some]
+        found, failed = _unzstd(*part, n_threads) if codec == "zstd" else _one_by_one(_unlz4_one, *part)
+        wrong = streams.lying(b"".join(found), sizes[some])
+        for i in np.flatnonzero(wrong).tolist():
+            bad[first + i] = f"{codec} cannot decode it" if i in failed else LIES
+            found[i] = b""
+        chunks += found
+    return chunks, bad
 
 
 def _wrong_crcs(data: bytes, offsets: I64, n_bytes: I64) -> dict[int, str]:
@@ -159,32 +160,28 @@ def _declared_sizes(data: bytes, offsets: I64, codec: CodecName) -> I64:
     return size
 
 
-def _wrong_size(size: int, codec: CodecName) -> str:
+def _wrong_size(size: int) -> str:
     if size < 0:
         return "not a zstd frame with its size in one or two bytes"
-    unit = ", a multiple of 4" if codec == "lz4" else ""
-    return f"claims {size} bytes; a chunk has {MIN_BODY_BYTES[codec]} to {MAX_BODY_BYTES[codec]}{unit}"
+    return f"claims {size} bytes; a chunk's stream has {MIN_STREAM_BYTES} to {MAX_STREAM_BYTES}"
 
 
 def _unzstd(
     data: bytes, offsets: I64, n_bytes: I64, sizes: I64, n_threads: int
-) -> tuple[bytes, frozenset[int]]:
-    """Decompressed frames end to end, zeros for one that does not decode to its size; which those are."""
+) -> tuple[list[bytes], frozenset[int]]:
+    """Decompressed frames, zeros for one that does not decode to its size; which those are."""
     if offsets.size:  # zstandard 0.25 dies of a division by zero on no frames
         segments = np.stack([offsets, n_bytes], axis=1).astype("<u8").tobytes()
         try:
             batch: Any = zstandard.ZstdDecompressor().multi_decompress_to_buffer(
                 zstandard.BufferWithSegments(data, segments), threads=n_threads
             )
-            joined = b"".join([batch[i] for i in range(offsets.size)])
+            found = [batch[i].tobytes() for i in range(offsets.size)]
             if batch.size() == sizes.sum():
-                return joined, frozenset()
+                return found, frozenset()
         except zstandard.ZstdError:
             pass  # a frame with a right crc that is no frame: find it one by one
-    bodies = [data[a : a + n] for a, n in zip(offsets.tolist(), n_bytes.tolist(), strict=True)]
-    found = [_unzstd_one(body, size) for body, size in zip(bodies, sizes.tolist(), strict=True)]
-    failed = frozenset(i for i, one in enumerate(found) if not one)
-    return b"".join(one or bytes(n) for one, n in zip(found, sizes.tolist(), strict=True)), failed
+    return _one_by_one(_unzstd_one, data, offsets, n_bytes, sizes)
 
 
 def _unzstd_one(body: bytes, size: int) -> bytes:
@@ -196,19 +193,6 @@ def _unzstd_one(body: bytes, size: int) -> bytes:
     return out if len(out) == size else b""
 
 
-def _unlz4(data: bytes, offsets: I64, n_bytes: I64, sizes: I64) -> tuple[list[bytes], dict[int, str]]:
-    """Decompressed blocks, which are packed chunks, b"" for bad ones; position -> what is wrong."""
-    bodies = (data[a : a + n] for a, n in zip(offsets.tolist(), n_bytes.tolist(), strict=True))
-    packed = [_unlz4_one(body, size) for body, size in zip(bodies, sizes.tolist(), strict=True)]
-    lengths = np.fromiter(map(len, packed), np.int64, len(packed))
-    whole = np.flatnonzero(lengths)
-    bad = dict.fromkeys(np.flatnonzero(lengths == 0).tolist(), "lz4 cannot decode it")
-    starts = np.cumsum(lengths) - lengths
-    for i in whole[wrong_masks(b"".join(packed), starts[whole], lengths[whole])].tolist():
-        packed[i], bad[i] = b"", LIES
-    return packed, bad
-
-
 def _unlz4_one(body: bytes, size: int) -> bytes:
     """As `_unzstd_one`."""
     try:
@@ -216,6 +200,15 @@ def _unlz4_one(body: bytes, size: int) -> bytes:
     except lz4.block.LZ4BlockError:
         return b""
     return out if len(out) == size else b""
+
+
+def _one_by_one(
+    decompress: Callable[[bytes, int], bytes], data: bytes, offsets: I64, n_bytes: I64, sizes: I64
+) -> tuple[list[bytes], frozenset[int]]:
+    bodies = [data[a : a + n] for a, n in zip(offsets.tolist(), n_bytes.tolist(), strict=True)]
+    found = [decompress(body, size) for body, size in zip(bodies, sizes.tolist(), strict=True)]
+    failed = frozenset(i for i, one in enumerate(found) if not one)
+    return [one or bytes(n) for one, n in zip(found, sizes.tolist(), strict=True)], failed
 
 
 def wrong_masks(joined: bytes, starts: I64, sizes: I64) -> I64:

@@ -1,4 +1,4 @@
-"""From chunks to the children that a view wants: what a packed chunk's mask tells about the level below."""
+"""From chunks to the children that a view wants: what a chunk's stream tells about the level below."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.address import chunk_of_id
-from ..atlas.chunk import Packed
 from ..atlas.family import child_id, level_of_id
-from ..atlas.layout import MASK_BYTES
+from ..atlas.streams import BLOCKS_BYTES, Stream
 from .view import Sight, error
 
 I64 = NDArray[np.int64]
@@ -17,20 +16,18 @@ U64 = NDArray[np.uint64]
 F64 = NDArray[np.float64]
 
 
-def present(packed: Sequence[Packed | None]) -> tuple[I64, list[Packed]]:
-    """Where there is something, and what: -> (indices [N] int64, N packed chunks)"""
-    found = [(i, p) for i, p in enumerate(packed) if p is not None]
-    return np.array([i for i, _ in found], np.int64), [p for _, p in found]
+def present(chunks: Sequence[Stream | None]) -> tuple[I64, list[Stream]]:
+    """Where there is something, and what: -> (indices [N] int64, N chunks)"""
+    found = [(i, one) for i, one in enumerate(chunks) if one is not None]
+    return np.array([i for i, _ in found], np.int64), [one for _, one in found]
 
 
-def octants(packed: Sequence[Packed]) -> U8:
-    """Which of each chunk's eight children hold a voxel, by its mask. N packed chunks -> [N] uint8 bits"""
-    if not packed:
-        return np.empty(0, np.uint8)
-    masks = np.frombuffer(b"".join([memoryview(p)[:MASK_BYTES] for p in packed]), "<u8")
-    blocks = masks.reshape(-1, 2, 2, 2, 2, 2, 2)  # z, y, x of the octant before those inside it
-    held = (blocks != 0).any(axis=(2, 4, 6)).reshape(-1, 8)
-    return np.packbits(held, axis=1, bitorder="little")[:, 0]
+def octants(chunks: Sequence[Stream]) -> U8:
+    """Which of each chunk's eight children hold a voxel, by its blocks. N streams -> [N] uint8 bits"""
+    heads = np.frombuffer(b"".join([one[:BLOCKS_BYTES] for one in chunks]), np.uint8)
+    # z, y, x twice each: of the octant, then inside it
+    blocks = np.unpackbits(heads, bitorder="little").reshape(-1, 2, 2, 2, 2, 2, 2)
+    return np.packbits(blocks.any(axis=(2, 4, 6)).reshape(-1, 8), axis=1, bitorder="little")[:, 0]
 
 
 def children(ids: U64, octant_bits: U8) -> U64:

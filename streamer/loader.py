@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.address import chunk_id, chunk_of_id, region_of_chunk
-from ..atlas.chunk import Packed
 from ..atlas.id_map import NOWHERE, Lookup, contains
+from ..atlas.streams import Stream
 from .chunk_source import ChunkSource
 from .descent import children, octants, present, wanted
 from .errors import WorldError
@@ -120,7 +120,7 @@ class Journey:
 class Arrivals:
     """Chunks that have come, with all that the main thread wants to know of them: it only passes them on.
 
-    ids      [N] uint64; packed: N chunks; octants [N] uint8; sizes [N] int64, bytes
+    ids      [N] uint64; streams: of N chunks; octants [N] uint8; sizes [N] int64, bytes
     empty    [E] uint64 chunks that turned out to hold nothing
     bad      [B] uint64 chunks that could not be read
     kept     [K] uint64 resident chunks that the cut goes through: they should not make room for it;
@@ -130,7 +130,7 @@ class Arrivals:
     """
 
     ids: U64
-    packed: list[Packed]
+    streams: list[Stream]
     octants: U8
     sizes: I64
     empty: U64
@@ -326,12 +326,12 @@ class Loader:
         """Read chunks and hand them back."""
         self._give_way()
         try:
-            packed, bad = self._read(ids, flight)
+            chunks, bad = self._read(ids, flight)
         except BaseException:
             del self._flights[flight]
             raise
         self._give_way()
-        there, held = present(packed)
+        there, held = present(chunks)
         empty = np.delete(ids, there)
         sizes = np.array([len(p) for p in held], np.int64)
         empty = empty[~contains(np.sort(bad), empty)]
@@ -363,12 +363,12 @@ class Loader:
             self._flights[number] = ids
         return number, ids
 
-    def _read(self, ids: U64, flight: int) -> tuple[list[Packed | None], U64]:
-        """RAM first, then the source. -> (packed or None for each id, ids that could not be read)"""
+    def _read(self, ids: U64, flight: int) -> tuple[list[Stream | None], U64]:
+        """RAM first, then the source. -> (stream or None for each id, ids that could not be read)"""
         if not ids.size:
             return [], ids
-        packed: list[Packed | None] = [*self._ram.get_many(ids)]
-        missing = np.array([i for i, p in enumerate(packed) if p is None], np.int64)
+        chunks: list[Stream | None] = [*self._ram.get_many(ids)]
+        missing = np.array([i for i, one in enumerate(chunks) if one is None], np.int64)
         bad: list[WorldError] = []
         if missing.size:
             regions = np.unique(_regions_of(ids[missing]))
@@ -377,14 +377,14 @@ class Loader:
                 read = self._source.read_many(ids[missing], bad.append)
             finally:
                 del self._reads[flight]
-            for i, p in zip(missing.tolist(), read, strict=True):
-                packed[i] = p
+            for i, one in zip(missing.tolist(), read, strict=True):
+                chunks[i] = one
             there, held = present(read)
             self._ram.put_many(ids[missing[there]], held)
         for error in bad:
             self._on_bad(error)
         lost = ids[missing[[read[i] is None for i in range(missing.size)]]] if bad else ids[:0]
-        return packed, lost
+        return chunks, lost
 
 
 def _regions_of(ids: U64) -> U64:

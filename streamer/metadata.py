@@ -15,12 +15,11 @@ import numpy as np
 
 from ..atlas import entity, plane, stamp
 from ..atlas.layout import CHUNK, MAX_LEVEL, ORIGIN_BITS, REGION
-from .codec import CODECS, FORMS, CodecName
+from .codec import CODECS, CodecName
 from .errors import WorldError, quoted
 from .region_file import COLOR
 
-FORMAT = 3  # of the whole world; a reader refuses any other. 1: zstd of plain packed chunks, zarr's index
-# 2: an index of lengths alone, and 512 bytes of places
+FORMAT = 4  # of the whole world; a reader refuses any other
 MAX_JSON_BYTES = 1 << 20
 MAX_JSON_DEPTH = 32
 MIN_VOXEL_SIZE_M, MAX_VOXEL_SIZE_M = 1e-6, 1e6
@@ -96,8 +95,7 @@ def encode_array(level: int, meta: WorldMeta, of: str = COLOR) -> bytes:
         # zarr's codec has no high-compression setting; the block it decodes is the same
         "lz4": {"name": "numcodecs.lz4", "configuration": {"acceleration": 1}},
     }[meta.codec]
-    form = {"form": FORMS[meta.codec]} if of == COLOR else {}
-    packed = {"name": CODEC_NAMES[of], "configuration": form}
+    packed = {"name": CODEC_NAMES[of], "configuration": {}}
     sharding = {
         "chunk_shape": [CHUNK, CHUNK, CHUNK, *last],
         "codecs": [packed, compressor, {"name": "crc32c"}],

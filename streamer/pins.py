@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atlas.chunk import Packed
+from ..atlas.streams import Stream
 from .chunk_source import ChunkSource, OnBad
 from .descent import present
 from .errors import WorldError
@@ -20,10 +20,10 @@ U64 = NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a source holds of some chunks: ids [N] uint64 with N packed chunks; empty [E]; unknown [U]."""
+    """What a source holds of some chunks: ids [N] uint64 with N streams; empty [E]; unknown [U]."""
 
     ids: U64
-    packed: list[Packed]
+    streams: list[Stream]
     empty: U64
     unknown: U64
 
@@ -31,14 +31,14 @@ class Known:
 def read_known(source: ChunkSource, ids: U64, on_bad: OnBad) -> Known:
     """Read chunks, on this thread. on_bad hears of each damage once."""
     errors: list[WorldError] = []
-    there, packed = present(source.read_many(ids, errors.append))
+    there, streams = present(source.read_many(ids, errors.append))
     rest = np.delete(ids, there)
     for error in errors:
         on_bad(error)
     bad = np.zeros(rest.size, bool)
     if errors:  # one by one: damage in one must not make the others unknown
         bad[:] = [_fails(source, rest[i : i + 1]) for i in range(rest.size)]
-    return Known(ids[there], packed, rest[~bad], rest[bad])
+    return Known(ids[there], streams, rest[~bad], rest[bad])
 
 
 def _fails(source: ChunkSource, one: U64) -> bool:

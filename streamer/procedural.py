@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..atlas import address
 from ..atlas.layout import CHUNK_BITS, MAX_LEVEL, MIN_PINNED_LEVEL, ORIGIN_BITS
+from ..atlas.streams import Stream, encode
 from .codec import LEVELS
 from .errors import WorldError
 from .island import heights_at, make_ground
@@ -116,11 +117,15 @@ class ProceduralWorld:
         self._cache: OrderedDict[int, bytes | None] = OrderedDict()
         self._lock = threading.Lock()
 
-    def read_many(self, ids: U64, on_bad: Callable[[WorldError], None] | None = None) -> list[bytes | None]:
-        """[N] uint64 chunk ids in any order -> N packed chunks, None where nothing is.
+    def read_many(self, ids: U64, on_bad: Callable[[WorldError], None] | None = None) -> list[Stream | None]:
+        """[N] uint64 chunk ids in any order -> N streams, None where nothing is.
 
         Nothing here can be bad, so on_bad is never told. ValueError: a level that the world does not have.
         """
+        return [packed and encode(packed) for packed in self.read_packed(ids)]
+
+    def read_packed(self, ids: U64) -> list[bytes | None]:
+        """As `read_many`, but packed chunks: for a bake."""
         keys = np.asarray(ids, np.uint64).tolist()
         with self._lock:
             known = {key: self._cache[key] for key in keys if key in self._cache}

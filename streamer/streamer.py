@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas.address import chunk_of_id
-from ..atlas.chunk import Packed
 from ..atlas.id_map import NOWHERE, contains
 from ..atlas.layout import MIN_PINNED_LEVEL
 from ..atlas.page_table import RootGrid, root_grid
+from ..atlas.streams import Stream
 from .chunk_source import ChunkSource
 from .chunk_state import ChunkState
 from .descent import children, octants
@@ -47,7 +47,7 @@ class Update:
     """What a frame changes on the GPU, in this order: withdraw, upload, publish."""
 
     withdraw: U32  # [W, 2] page writes
-    packed: list[Packed]  # [N] chunks
+    streams: list[Stream]  # [N] chunks
     slots: I64  # [N] where they go
     publish: U32  # [P, 2] page writes
     n_bytes: int
@@ -89,23 +89,23 @@ class Streamer:
         From the root down, level by level, to LOD 5, as long as they take no more than their share.
         """
         limit = max(self.root.n_chunks, min(self.budgets.n_slots // PINNED_SHARE, MAX_PINNED))
-        ids, packed = np.empty(0, np.uint64), list[Packed]()
+        ids, streams = np.empty(0, np.uint64), list[Stream]()
         known = read_known(self._source, self.root.ids, self._told)
         nothing = self.residency.publish_empty(known.empty)
         while True:
             ids = np.concatenate([ids, known.ids])
-            packed += known.packed
+            streams += known.streams
             self._lost = np.concatenate([self._lost, known.unknown])
-            below = children(known.ids, octants(known.packed))
+            below = children(known.ids, octants(known.streams))
             level = chunk_of_id(below)[0]
             if not below.size or level[0] < MIN_PINNED_LEVEL or ids.size + below.size > limit:
                 break
             known = read_known(self._source, below, self._told)
         self._failed.add(self._lost, self._clock() + RETRY_S)
-        bits = octants(packed)
+        bits = octants(streams)
         change = self.residency.admit(ids, bits, np.ones(ids.size, bool), frame=0, pin=True)
         self._pins = ids[change.taken], bits[change.taken]
-        come = [packed[i] for i in change.taken.tolist()]
+        come = [streams[i] for i in change.taken.tolist()]
         return self._update(change, come, np.concatenate([change.publish, nothing]))
 
     def update(
@@ -173,7 +173,7 @@ class Streamer:
 
     def spent(self, update: Update, cpu_ms: float) -> None:
         """To decide on an update and to hand it over took so long: later ones are cut to the budget."""
-        self._cost.spent(len(update.packed), cpu_ms)
+        self._cost.spent(len(update.streams), cpu_ms)
 
     @property
     def is_idle(self) -> bool:
@@ -247,12 +247,12 @@ class Streamer:
         """Give slots to what has come, as far as this frame's budget goes."""
         n_chunks = self._cost.n_chunks(self.budgets)
         now, self._waiting = within(self._waiting, self.budgets.upload_bytes_per_frame, n_chunks)
-        if sum(len(a.packed) for a in now) < FEW:
+        if sum(len(a.streams) for a in now) < FEW:
             self.residency.tidy(frame)
         if not now:
             return self._update(NO_CHANGE, [], NO_CHANGE.publish)
         ids = np.concatenate([a.ids for a in now])
-        packed = [p for a in now for p in a.packed]
+        streams = [one for a in now for one in a.streams]
         bits = np.concatenate([a.octants for a in now])
         urgent = np.repeat([a.asked for a in now], [a.ids.size for a in now]).astype(bool)
         _, once = np.unique(ids, return_index=True)
@@ -263,12 +263,12 @@ class Streamer:
         if self._lost.size:
             found = np.concatenate([ids[once][change.taken], empty])
             self._lost = self._lost[~np.isin(self._lost, found)]
-        come = [packed[i] for i in once[change.taken].tolist()]
+        come = [streams[i] for i in once[change.taken].tolist()]
         return self._update(change, come, np.concatenate([change.publish, nothing]))
 
-    def _update(self, change: Change, packed: list[Packed], publish: U32) -> Update:
-        n_bytes = sum(map(len, packed))
-        self.n_loaded += len(packed)
+    def _update(self, change: Change, streams: list[Stream], publish: U32) -> Update:
+        n_bytes = sum(map(len, streams))
+        self.n_loaded += len(streams)
         self.n_bytes += n_bytes
         self.n_evicted += change.n_evicted
-        return Update(change.withdraw, packed, change.slots, publish, n_bytes, change.n_evicted)
+        return Update(change.withdraw, streams, change.slots, publish, n_bytes, change.n_evicted)

@@ -76,7 +76,7 @@ def within(waiting: list[Arrivals], n_bytes: int, n_chunks: int) -> tuple[list[A
     for i, arrivals in enumerate(ordered):
         ends = np.cumsum(arrivals.sizes)
         n = min(int(np.searchsorted(ends, n_bytes, side="right")), n_chunks)
-        if n < len(arrivals.packed):
+        if n < len(arrivals.streams):
             n = n if now else max(n, 1)
             return [*now, _part(arrivals, 0, n)], [_part(arrivals, n, None), *ordered[i + 1 :]]
         n_bytes, n_chunks = n_bytes - int(arrivals.sizes.sum()), n_chunks - n
@@ -90,7 +90,7 @@ def _part(arrivals: Arrivals, start: int, stop: int | None) -> Arrivals:
     return replace(
         arrivals,
         ids=arrivals.ids[part],
-        packed=arrivals.packed[part],
+        streams=arrivals.streams[part],
         octants=arrivals.octants[part],
         sizes=arrivals.sizes[part],
         empty=arrivals.empty if start == 0 else arrivals.empty[:0],

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas import address, plane
-from ..atlas.chunk import Packed, split, unpack
+from ..atlas.chunk import split, unpack
 from ..atlas.layout import CHUNK, CHUNK_VOXELS, MASK_BYTES
+from ..atlas.streams import Stream
 from . import planes, spans
 from .chunk_source import OnBad as OnBad  # app names it by this module
-from .codec import CodecName, decode_chunks
+from .codec import CodecName, decode_chunks, unfold
 from .contents import check_files, chunks_of_record, index_of_record, read_manifest, read_meta
 from .errors import WorldError, chunk_name
 from .manifest import RegionRecord, digest_of
@@ -28,6 +29,7 @@ I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 
 N_CACHED_INDICES = 1024  # at most 98 kB each
+NOT_THE_LISTED = "whole, but not the file that the manifest names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,33 +60,56 @@ class World:
     def read_region(
         self, record: RegionRecord, on_bad: OnBad | None = None, n_threads: int = 1
     ) -> RegionChunks:
-        """Every chunk of a region, in one read and one decode.
+        """Every chunk of a region, in one read and one decode, packed.
 
         on_bad is told of each damaged chunk (or of the file, with chunk None) and the good ones are
         returned; without it the first damage is raised as WorldError.
         """
+        report = on_bad or _raise
+        chunks, streams = self.read_region_streams(record, report, n_threads)
+        packed, liars = unfold(streams)
+        for i, what in sorted(liars.items()):
+            report(WorldError(record.key, what, chunk_name(record.level, _triple(chunks[i]))))
+        n_voxels = sum(len(p) - MASK_BYTES for p in packed if p) // 4
+        if not liars and len(packed) == record.n_chunks and n_voxels != record.n_voxels:
+            report(WorldError(record.key, NOT_THE_LISTED))
+            return RegionChunks(chunks[:0], [])
+        good = [i for i in range(len(packed)) if i not in liars]
+        return RegionChunks(chunks[good], [packed[i] for i in good])
+
+    def read_region_streams(
+        self, record: RegionRecord, on_bad: OnBad | None = None, n_threads: int = 1
+    ) -> tuple[I64, list[Stream]]:
+        """As `read_region` -> (coordinates (x, y, z) [C, 3] at its level, in Morton order; C streams)"""
         report = on_bad or _raise
         try:
             data = self.get_ranges(record, [(0, record.n_bytes)])[0]
             index = index_of_record(record, data[-INDEX_BYTES:])
         except WorldError as error:
             report(error)
-            return RegionChunks(np.empty((0, 3), np.int64), [])
-        packed, bad = _decode(data, index.offsets, index.n_bytes, self.meta.codec, n_threads)
-        n_voxels = sum(len(p) - MASK_BYTES for p in packed if p) // 4
-        if not bad and (digest_of(data) != record.digest or n_voxels != record.n_voxels):
-            report(WorldError(record.key, "whole, but not the file that the manifest names"))
-            return RegionChunks(np.empty((0, 3), np.int64), [])
+            return np.empty((0, 3), np.int64), []
+        streams, bad = _decode(data, index.offsets, index.n_bytes, self.meta.codec, n_threads)
         chunks = chunks_of_record(record, index.morton)
+        if not bad and digest_of(data) != record.digest:
+            report(WorldError(record.key, NOT_THE_LISTED))
+            return chunks[:0], []
         for i, what in sorted(bad.items()):
-            report(WorldError(record.key, what, chunk_name(record.level, tuple(chunks[i].tolist()))))
-        good = [i for i in range(len(packed)) if i not in bad]
-        return RegionChunks(chunks[good], [packed[i] for i in good])
+            report(WorldError(record.key, what, chunk_name(record.level, _triple(chunks[i]))))
+        good = [i for i in range(len(streams)) if i not in bad]
+        return chunks[good], [streams[i] for i in good]
 
-    def read_many(self, ids: NDArray[np.uint64], on_bad: OnBad | None = None) -> list[Packed | None]:
+    def read_packed(self, ids: NDArray[np.uint64], on_bad: OnBad | None = None) -> list[bytes | None]:
+        """As `read_many`, but packed chunks: for who looks at colours on the CPU."""
+        streams = self.read_many(ids, on_bad)
+        packed, liars = unfold([one or b"" for one in streams])
+        for i, what in sorted(liars.items()):
+            (on_bad or _raise)(_bad_chunk(np.asarray(ids, np.uint64)[i], what))
+        return [one or None for one in packed]
+
+    def read_many(self, ids: NDArray[np.uint64], on_bad: OnBad | None = None) -> list[Stream | None]:
         """Any chunks of any levels and regions: few reads of each region's file, one decode for them all.
 
-        ids [N] uint64 (`address.chunk_id`), any order, repeats allowed -> N packed chunks, None
+        ids [N] uint64 (`address.chunk_id`), any order, repeats allowed -> N chunks' streams, None
         where nothing is or it is bad. on_bad is told of each damaged chunk, and once, with chunk None, of a
         region that cannot be read; without it the first damage is raised.
         """
@@ -103,19 +128,18 @@ class World:
                     parts.append(self._read_part(record, members, morton[members]))
             except WorldError as error:
                 report(error)
-        out: list[Packed | None] = [None] * unique.size
-        members, packed, bad = _decode_parts(parts, self.meta.codec)
-        for at, buffer in zip(members.tolist(), packed, strict=True):
-            out[at] = buffer or None  # a bad one is empty
+        out: list[Stream | None] = [None] * unique.size
+        members, streams, bad = _decode_parts(parts, self.meta.codec)
+        for at, one in zip(members.tolist(), streams, strict=True):
+            out[at] = one or None  # a bad one is empty
         for i, what in sorted(bad.items()):
-            at, k = members[i], int(level[members[i]])
-            report(WorldError(region_key(k, _triple(regions[at])), what, chunk_name(k, _triple(chunks[at]))))
+            report(_bad_chunk(unique[members[i]], what))
         return [out[i] for i in back.tolist()]
 
     def read_chunk(self, level: int, chunk: tuple[int, int, int]) -> U8 | None:
         """One chunk, dense [z, y, x, 4] uint8, or None where nothing is."""
         self._check_level(level)
-        packed = self.read_many(address.chunk_id(level, [chunk]))[0]
+        packed = self.read_packed(address.chunk_id(level, [chunk]))[0]
         return None if packed is None else unpack(packed)
 
     def read_voxels(self, level: int, voxels: I64) -> U8:
@@ -129,7 +153,7 @@ class World:
         out = np.zeros((len(voxels), 4), np.uint8)
         ids, chunk_at = np.unique(address.chunk_id(level, address.chunk_of(voxels)), return_inverse=True)
         colours = np.zeros((len(ids), CHUNK_VOXELS), np.uint32)
-        for at, packed in enumerate(self.read_many(ids)):
+        for at, packed in enumerate(self.read_packed(ids)):
             if packed is not None:
                 occupied, rgba = split(packed)
                 colours[at, occupied] = rgba.view(np.uint32)[:, 0]
@@ -199,8 +223,8 @@ class _Part:
     n_bytes: I64  # [M]
 
 
-def _decode_parts(parts: list[_Part], codec: CodecName) -> tuple[I64, list[bytes], dict[int, str]]:
-    """Decode several regions' chunks as one -> (members [C], C packed chunks, position -> what is wrong)."""
+def _decode_parts(parts: list[_Part], codec: CodecName) -> tuple[I64, list[Stream], dict[int, str]]:
+    """Decode several regions' chunks as one -> (members [C], C streams, position -> what is wrong)."""
     if not parts:
         return np.empty(0, np.int64), [], {}
     sizes = np.array([sum(map(len, part.data)) for part in parts], np.int64)
@@ -208,20 +232,27 @@ def _decode_parts(parts: list[_Part], codec: CodecName) -> tuple[I64, list[bytes
     data = b"".join([piece for part in parts for piece in part.data])
     offsets = np.concatenate([part.offsets + base for part, base in zip(parts, bases, strict=True)])
     n_bytes = np.concatenate([part.n_bytes for part in parts])
-    packed, bad = _decode(data, offsets, n_bytes, codec)
-    return np.concatenate([part.members for part in parts]), packed, bad
+    streams, bad = _decode(data, offsets, n_bytes, codec)
+    return np.concatenate([part.members for part in parts]), streams, bad
+
+
+def _bad_chunk(chunk: np.uint64, what: str) -> WorldError:
+    levels, chunks = address.chunk_of_id(np.array([chunk], np.uint64))
+    level, corner = int(levels[0]), chunks[0]
+    key = region_key(level, _triple(address.region_of_chunk(corner)))
+    return WorldError(key, what, chunk_name(level, _triple(corner)))
 
 
 def _decode(
     data: bytes, offsets: I64, n_bytes: I64, codec: CodecName, n_threads: int = 1
-) -> tuple[list[bytes], dict[int, str]]:
+) -> tuple[list[Stream], dict[int, str]]:
     """`decode_chunks`, in which chunks that lie in one place are decoded once, and are one object."""
     chunk, which = spans.distinct(offsets)
     if chunk.size == offsets.size:
         return decode_chunks(data, offsets, n_bytes, codec, n_threads)
-    packed, bad = decode_chunks(data, offsets[chunk], n_bytes[chunk], codec, n_threads)
+    streams, bad = decode_chunks(data, offsets[chunk], n_bytes[chunk], codec, n_threads)
     told = {i: bad[k] for i, k in enumerate(which.tolist()) if k in bad}
-    return [packed[k] for k in which.tolist()], told
+    return [streams[k] for k in which.tolist()], told
 
 
 def _raise(error: WorldError) -> None:

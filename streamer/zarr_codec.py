@@ -7,7 +7,7 @@ coverage 0 is empty, so its colour is not kept.
 """
 
 from dataclasses import dataclass
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 from zarr.abc.codec import ArrayBytesCodec
@@ -19,7 +19,6 @@ from ..atlas import streams
 from ..atlas.address import chunk_of_morton
 from ..atlas.chunk import pack, unpack
 from ..atlas.layout import CHUNK, MASK_BYTES, REGION_CHUNKS
-from .codec import Form
 from .region_file import INDEX_BYTES, MIN_REGION_BYTES, N_ENTRIES, read_index
 
 NAME, INDEX_NAME = "voxtide.packed", "voxtide.index"
@@ -29,27 +28,20 @@ EMPTY = bytes(streams.BLOCKS_BYTES)  # the stream of a chunk without voxels, whi
 
 @dataclass(frozen=True)
 class PackedCodec(ArrayBytesCodec):
-    """One (16, 16, 16, 4) uint8 chunk <-> its packed bytes, or the stream of these.
-
-    Configuration: {"form": "streams" | "plain"}; none is plain, as worlds of format 1 have it.
-    """
-
-    form: Form = "streams"
+    """One (16, 16, 16, 4) uint8 chunk <-> its stream."""
 
     is_fixed_size = False
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """From the codec's entry in zarr.json. ValueError if its configuration is not one of ours."""
-        configuration = data.get("configuration") or {}
-        form = configuration.get("form", "plain")
-        if data.get("name") != NAME or configuration.keys() - {"form"} or form not in get_args(Form):
-            raise ValueError(f"codec {NAME} has a form, {' or '.join(get_args(Form))}, and no more: {data!r}")
-        return cls(form)
+        """From the codec's entry in zarr.json. ValueError if it has a configuration."""
+        if data.get("name") != NAME or data.get("configuration"):
+            raise ValueError(f"codec {NAME} takes no configuration: {data!r}")
+        return cls()
 
     def to_dict(self) -> dict[str, Any]:
         """The codec's entry in zarr.json."""
-        return {"name": NAME, "configuration": {"form": self.form}}
+        return {"name": NAME, "configuration": {}}
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: ArraySpec) -> int:
         """Unknown until it is encoded."""
@@ -58,17 +50,15 @@ class PackedCodec(ArrayBytesCodec):
     async def _decode_single(self, chunk_data: Buffer, chunk_spec: ArraySpec) -> NDBuffer:
         _check(chunk_spec)
         # A mask without voxels, which zarr may write, is all zeros. Any: zarr types arrays by a protocol.
-        data = chunk_data.to_bytes()
-        dense: Any = unpack(data if self.form == "plain" else _packed(data))
+        dense: Any = unpack(_packed(chunk_data.to_bytes()))
         return chunk_spec.prototype.nd_buffer.from_ndarray_like(dense)
 
     async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: ArraySpec) -> Buffer:
         _check(chunk_spec)
         dense = np.ascontiguousarray(chunk_data.as_numpy_array())
         packed = pack(dense)
-        if self.form == "streams":
-            packed = streams.encode(packed) if len(packed) > MASK_BYTES else EMPTY
-        return chunk_spec.prototype.buffer.from_bytes(packed)
+        stream = streams.encode(packed) if len(packed) > MASK_BYTES else EMPTY
+        return chunk_spec.prototype.buffer.from_bytes(stream)
 
 
 def _packed(stream: bytes) -> bytes:
@@ -77,7 +67,7 @@ def _packed(stream: bytes) -> bytes:
         return bytes(MASK_BYTES)
     if not streams.MIN_STREAM_BYTES <= len(stream) <= streams.MAX_STREAM_BYTES:
         raise ValueError(f"a chunk's stream has not {len(stream)} bytes")
-    packed, liars = streams.decode(stream, np.array([len(stream)]))
+    packed, liars = streams.decode([stream])
     if liars:
         raise ValueError("mask, length and coverage of a chunk's stream disagree")
     return packed[0]

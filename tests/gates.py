@@ -7,6 +7,7 @@ import numpy as np
 from voxtide.atlas import address
 from voxtide.atlas.chunk import pack_sorted
 from voxtide.atlas.page_table import root_grid
+from voxtide.atlas.streams import encode
 from voxtide.streamer.metadata import WorldMeta
 from worlds import levels_of
 
@@ -22,7 +23,7 @@ class Memory:
             key = rank.ravel().astype(np.int64) << 12 | address.mask_index(at & 15)
             order = np.argsort(key)
             packed = pack_sorted(key[order], np.ascontiguousarray(colours[order]))[1]
-            self.chunks |= dict(zip(ids.tolist(), packed, strict=True))
+            self.chunks |= dict(zip(ids.tolist(), map(encode, packed), strict=True))
         lo, hi = (tuple(map(int, v)) for v in (voxels.min(0), voxels.max(0) + 1))
         self.meta = WorldMeta(0.01, len(levels), (lo, hi), "zstd", 5, ({},))
         self.root = root_grid(len(levels) - 1, np.array(lo), np.array(hi))

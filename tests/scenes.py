@@ -7,6 +7,7 @@ from voxtide.app.render.programs import compile_compute, set_uniforms
 from voxtide.app.scene import Scene, make_scene
 from voxtide.atlas import address, chunk, layout, lod
 from voxtide.atlas.page_table import root_grid
+from voxtide.atlas.streams import encode
 
 
 @dataclass
@@ -87,7 +88,7 @@ def make_probe(ctx, voxels, rgba=None, n_levels=6, keep=None, spare_slots=0):
         good = scene.residency.table.is_reachable(ids)
         if keep is not None:
             good &= keep(ids)
-        scene.add(ids[good], [packed[i] for i in np.flatnonzero(good)])
+        scene.add(ids[good], [encode(packed[i]) for i in np.flatnonzero(good)])
         k, chunks = address.chunk_of_id(ids[good])
         relative = chunks - (root.corner_voxel >> (k[:, None] + 4))
         resident |= {(int(a), *map(int, b)) for a, b in zip(k, relative, strict=True)}

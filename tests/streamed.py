@@ -33,8 +33,8 @@ class Film:
 
     def apply(self, update):
         self.entries[update.withdraw[:, 0]] = update.withdraw[:, 1]
-        assert len(update.slots) == len(update.packed) == len(set(update.slots.tolist()))
-        self.held |= dict(zip(update.slots.tolist(), update.packed, strict=True))
+        assert len(update.slots) == len(update.streams) == len(set(update.slots.tolist()))
+        self.held |= dict(zip(update.slots.tolist(), update.streams, strict=True))
         self.entries[update.publish[:, 0]] = update.publish[:, 1]
         np.testing.assert_array_equal(self.entries, self.streamer.residency.table.entries)
 

@@ -14,14 +14,13 @@ from ..app.render.context import describe, open_headless
 from ..app.render.renderer import Renderer, light_of
 from ..app.scene import Scene, load, slots_in, stream
 from ..app.snapshot import Taken
-from ..atlas.address import chunk_of_id, local_of_mask_index
-from ..atlas.chunk import Packed, split
-from ..atlas.layout import CHUNK, MASK_BYTES
 from ..atlas.page_table import root_grid
+from ..atlas.streams import masks
 from ..streamer.chunk_source import ChunkSource, OnBad
 from ..streamer.descent import children, octants, present
 from ..streamer.errors import WorldError
 from ..streamer.world import World
+from .coarse import voxels_of
 from .errors import UserError
 
 DEFAULT_VRAM_MB = 1024
@@ -121,31 +120,18 @@ def body(source: ChunkSource) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     """
     meta = source.meta
     lo, hi = (np.array(corner, np.int64) for corner in meta.bounds_voxels)
-    ids, level = root_grid(meta.n_levels - 1, lo, hi).ids, meta.n_levels - 1
-    voxels, weights = np.empty((0, 3)), np.empty(0)
+    ids = root_grid(meta.n_levels - 1, lo, hi).ids
+    width_m, voxels, weights = 0.0, np.empty((0, 3), np.int64), np.empty(0)
     for level in range(meta.n_levels - 1, -1, -1):
-        there, packed = present(source.read_many(ids, lambda _: None))
-        if voxels.size and sum((len(p) - MASK_BYTES) // 4 for p in packed) > MAX_FRAMING_VOXELS:
-            level += 1
+        there, streams = present(source.read_many(ids, lambda _: None))
+        if voxels.size and np.bitwise_count(masks(streams)).sum() > MAX_FRAMING_VOXELS:
             break
-        if not packed:
+        if not streams:
             raise WorldError(".", "no chunk of the coarse levels can be read")
-        voxels, weights = _voxels_of(ids[there], packed)
-        ids = children(ids[there], octants(packed))
-    width = 2**level * meta.voxel_size_m
-    return np.concatenate([voxels, voxels + 1]) * width, np.concatenate([weights, weights])
-
-
-def _voxels_of(
-    ids: NDArray[np.uint64], packed: list[Packed]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """-> voxels [N, 3] at the chunks' level, their coverage [N]"""
-    voxels, weights = [], []
-    for chunk, data in zip(chunk_of_id(ids)[1], packed, strict=True):
-        occupied, rgba = split(data)
-        voxels.append(local_of_mask_index(np.flatnonzero(occupied)) + chunk * CHUNK)
-        weights.append(rgba[:, 3])
-    return np.concatenate(voxels).astype(np.float64), np.concatenate(weights).astype(np.float64)
+        voxels, weights = voxels_of(ids[there], streams)
+        width_m = 2**level * meta.voxel_size_m
+        ids = children(ids[there], octants(streams))
+    return np.concatenate([voxels, voxels + 1]) * width_m, np.concatenate([weights, weights])
 
 
 def save_picture(path: Path, rgba: NDArray[np.uint8], with_alpha: bool, taken: Taken | None = None) -> None:

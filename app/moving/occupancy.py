@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...atlas.address import CHUNK_AXIS_BITS, CHUNK_BIAS, chunk_id
-from ...atlas.chunk import Packed
 from ...atlas.layout import CHUNK_BITS, MASK_BYTES
+from ...atlas.streams import Stream, masks
 from ...streamer.chunk_source import ChunkSource
+from ...streamer.descent import present
 from ...streamer.errors import WorldError
 
 I64 = NDArray[np.int64]
@@ -35,7 +36,7 @@ Boxes = list[tuple[I64, I64]]  # [lo, hi) by level, voxels of that level
 class Occupancy:
     """Who answers `solid.Ask` for a world. `close` stops its thread."""
 
-    def __init__(self, source: ChunkSource, read: Callable[[U64], Sequence[Packed | None]] | None = None):
+    def __init__(self, source: ChunkSource, read: Callable[[U64], Sequence[Stream | None]] | None = None):
         """read: how to get chunks, if not from the source; as its read_many, called on the thread."""
         self.n_levels = source.meta.n_levels
         self.voxel_size_m = source.meta.voxel_size_m
@@ -170,11 +171,12 @@ class Occupancy:
 
     def _take(self, ids: U64) -> None:
         errors: list[WorldError] = []  # who hears of damage hears of it from the streamer
-        packed = self._read(ids) if self._read else self._source.read_many(ids, errors.append)
-        for key, one in zip(ids.tolist(), packed, strict=True):
-            if one is not None:
-                self._masks[key] = np.frombuffer(memoryview(one)[:MASK_BYTES], "<u8").copy()
-            elif errors:
+        found = self._read(ids) if self._read else self._source.read_many(ids, errors.append)
+        there, streams = present(found)
+        for key, mask in zip(ids[there].tolist(), masks(streams), strict=True):
+            self._masks[key] = mask.copy()
+        for key in np.delete(ids, there).tolist():
+            if errors:
                 self._bad.add(key)  # which of them was bad is not told: what is not here stays unknown
             else:
                 self._masks[key] = _NOTHING

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...atlas import layout
-from ...atlas.chunk import Packed
 from ...atlas.page_table import RootGrid
+from ...atlas.streams import Stream
 from ..errors import GraphicsError
 from .entity_rows import EntityRows
 from .native import Native
@@ -25,7 +25,7 @@ IMAGE_ATLAS, IMAGE_TOUCHED = 0, 1
 
 BYTES_PER_SLOT = layout.CHUNK_VOXELS * 4 + 2 * layout.MASK_BYTES + 2 * 8 * 4 + 4 + 4
 _NOTHING_YET = bytes(layout.FEEDBACK.itemsize)
-_MAX_GROUPS = 65535  # what every GL 4.5 driver dispatches in one axis
+_MAX_ARRIVALS = 8192  # in one dispatch; of groups, every GL 4.5 driver takes 65,535 on an axis
 
 
 class Pool:
@@ -56,7 +56,7 @@ class Pool:
             BIND_ASKED: ctx.buffer(reserve=n_slots * 8 * 4),
             BIND_FEEDBACK: ctx.buffer(reserve=feedback_bytes(n_slots)),
             BIND_STAGING: ctx.buffer(reserve=staging_bytes),
-            BIND_WORK: ctx.buffer(reserve=max(staging_bytes // layout.MASK_BYTES, 8192) * 8),
+            BIND_WORK: ctx.buffer(reserve=_MAX_ARRIVALS * layout.ARRIVAL.itemsize),
         }
         if ctx.error == "GL_OUT_OF_MEMORY":  # drivers report it late, and go on with nothing behind the name
             raise GraphicsError(self._too_large("the driver has not that much"))
@@ -95,29 +95,32 @@ class Pool:
         self.atlas.bind_to_image(IMAGE_ATLAS, read=False, write=True)
         self.touched.bind_to_image(IMAGE_TOUCHED, read=True, write=True)
 
-    def upload(self, slots: NDArray[np.int64], packed: Sequence[Packed]) -> None:
-        """Expand packed chunks into slots, as many dispatches as the staging buffer asks for."""
-        sizes = np.array([len(p) for p in packed], np.int64)
+    def upload(self, slots: NDArray[np.int64], streams: Sequence[Stream]) -> None:
+        """Undo streams into slots, in as many dispatches as the staging buffer asks for.
+
+        None may lie (`atlas.streams.lying`): what it says is where the GPU reads.
+        """
+        sizes = np.array([len(one) for one in streams], np.int64)
         start = 0
-        while start < len(packed):
+        while start < len(streams):
             fits = int(np.searchsorted(np.cumsum(sizes[start:]), self.staging_bytes, side="right"))
-            stop = start + min(max(fits, 1), _MAX_GROUPS)
-            self._upload_batch(slots[start:stop], packed[start:stop], sizes[start:stop])
+            stop = start + min(max(fits, 1), _MAX_ARRIVALS)
+            self._upload_batch(slots[start:stop], streams[start:stop], sizes[start:stop])
             start = stop
 
     def _upload_batch(
-        self, slots: NDArray[np.int64], packed: Sequence[Packed], sizes: NDArray[np.int64]
+        self, slots: NDArray[np.int64], streams: Sequence[Stream], sizes: NDArray[np.int64]
     ) -> None:
         began = time.perf_counter()
-        arrivals = np.zeros(len(packed), layout.ARRIVAL)
-        arrivals["slot"] = slots
-        arrivals["offset_words"] = (np.cumsum(sizes) - sizes) // 4
-        self._buffers[BIND_STAGING].write(b"".join(packed))
+        arrivals = np.zeros(len(streams), layout.ARRIVAL)
+        arrivals["slot"], arrivals["n_bytes"] = slots, sizes
+        arrivals["offset_bytes"] = np.cumsum(sizes) - sizes
+        self._buffers[BIND_STAGING].write(b"".join(streams))
         self._buffers[BIND_WORK].write(arrivals.tobytes())
         self.staging_s += time.perf_counter() - began
         self.bind()
         set_uniforms(self._programs["upload"], first=0)
-        self._native.run(self._programs["upload"], len(packed))
+        self._native.run(self._programs["upload"], len(streams))
         self.ctx.memory_barrier()
 
     def publish(self, writes: NDArray[np.uint32]) -> None:

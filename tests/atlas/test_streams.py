@@ -46,10 +46,6 @@ def slow_decode(stream):
     return bytes(out)
 
 
-def decode(parts):
-    return streams.decode(b"".join(parts), np.array([len(p) for p in parts], np.int64))
-
-
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
@@ -61,7 +57,7 @@ def test_round_trip(kinds):
     chunks = [packed_chunk(n, seed, alpha, colours) for seed, (n, alpha, colours) in enumerate(kinds)]
     encoded = [streams.encode(chunk) for chunk in chunks]
     assert all(streams.MIN_STREAM_BYTES <= len(e) <= streams.MAX_STREAM_BYTES for e in encoded)
-    assert decode(encoded) == (chunks, [])
+    assert streams.decode(encoded) == (chunks, [])
 
 
 @pytest.mark.parametrize("alpha", [None, 255, 1])
@@ -84,7 +80,7 @@ def test_forms_have_their_lengths():
 @pytest.mark.parametrize("n", [1, 255, 256, 257, 700])
 def test_more_streams_than_are_decoded_together(n):
     chunks = [packed_chunk(1 + i % 40, i, 255 if i % 3 else None) for i in range(n)]
-    assert decode([streams.encode(c) for c in chunks]) == (chunks, [])
+    assert streams.decode([streams.encode(c) for c in chunks]) == (chunks, [])
 
 
 @settings(max_examples=60, deadline=None)
@@ -95,6 +91,13 @@ def test_running_sums_are_sums(lengths, seed):
     expected = [np.cumsum(data[b - n : b], dtype=np.uint8) for n, b in zip(lengths, ends, strict=True)]
     found = streams.running_sums(data.tobytes() + bytes(-data.size % 8), np.array(lengths))
     assert found.dtype == np.uint8 and (found == np.concatenate(expected)).all()
+
+
+def test_masks_are_those_of_the_packed_chunks():
+    chunks = [packed_chunk(1 + 13 * i, i, colours=1 if i % 5 == 0 else None) for i in range(300)]
+    masks = streams.masks([streams.encode(chunk) for chunk in chunks])
+    assert masks.shape == (300, 64) and masks.tobytes() == b"".join(chunk[:512] for chunk in chunks)
+    assert streams.masks([]).shape == (0, 64)
 
 
 GOOD = streams.encode(packed_chunk(100))
@@ -125,13 +128,15 @@ def test_a_stream_that_lies_is_told_and_the_others_decoded(case, place):
     good = [packed_chunk(30, 1), packed_chunk(40, 2, alpha=255), packed_chunk(50, 3, colours=1)]
     parts = [streams.encode(chunk) for chunk in good]
     parts[place] = LIES[case]
-    packed, liars = decode(parts)
+    packed, liars = streams.decode(parts)
     assert liars == [place] and packed[place] == b""
     assert [packed[i] for i in range(3) if i != place] == [good[i] for i in range(3) if i != place]
+    expected = [i == place and not case.startswith("A = 0") for i in range(3)]  # it does not look at colours
+    assert streams.lying(b"".join(parts), np.array([len(p) for p in parts])).tolist() == expected
 
 
 def test_liars_among_liars():
-    packed, liars = decode(list(LIES.values()))
+    packed, liars = streams.decode(list(LIES.values()))
     assert liars == list(range(len(LIES))) and packed == [b""] * len(LIES)
 
 
@@ -140,14 +145,19 @@ def test_liars_among_liars():
 def test_any_bytes_decode_to_chunks_or_to_nothing(parts, headed):
     if headed:  # a few blocks, so that more of them get further
         parts = [bytes([1 << (p[0] & 7), 0, 0, 0, 0, 0, 0, 0]) + p[8:] for p in parts]
-    packed, liars = decode(parts)
+    packed, liars = streams.decode(parts)
     for i, chunk in enumerate(packed):
         assert (chunk == b"") == (i in liars)
         assert chunk == b"" or (slow_decode(parts[i]) == chunk and (chunk[515::4].count(0) == 0))
+    lying = streams.lying(b"".join(parts), np.array([len(p) for p in parts]))
+    assert set(np.flatnonzero(lying)) <= set(liars)
+    assert all(
+        slow_decode(part)[515::4].count(0) for i, part in enumerate(parts) if i in liars and not lying[i]
+    )
 
 
 def test_what_lies_together():
-    assert decode([]) == ([], [])
+    assert streams.decode([]) == ([], [])
     sizes = np.array([200_000, 100_000, *[19] * 600, 90_000])
     spans = list(streams.steps(sizes))
     assert [a for a, _ in spans] == [0, *[b for _, b in spans[:-1]]] and spans[-1][1] == sizes.size

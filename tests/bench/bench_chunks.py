@@ -6,8 +6,9 @@ is the decompression alone, of every chunk in turn, one at a time; the crc is th
 out. Medians of RUNS, in one process, in seconds of the thread's own time. lz4 is set as Voxtide sets it, and
 so is zstd but for the length of its matches; "zstd fast" is zstd at a level without entropy coding.
 
-Packed here is the plain form, for all of them. What Voxtide stores with zstd is its stream: "streams" is the
-time for the same chunks as a world has them, through `decode_chunks`, all at once, with crc and checks.
+A packed chunk is in its stream (`atlas.streams`), which is what a world stores and the GPU undoes; "plain" is
+mask and colours as they are. "reader" is the time for the same chunks through `decode_chunks`, all at once,
+with crc and checks, and "unfold" what a CPU takes to undo the streams.
 """
 
 import json
@@ -26,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from voxtide import assets
 from voxtide.atlas.chunk import MAX_PACKED_BYTES, pack, unpack
-from voxtide.streamer.codec import LEVELS, decode_chunks, encode_chunks
+from voxtide.atlas.streams import encode
+from voxtide.streamer.codec import LEVELS, decode_chunks, encode_chunks, unfold
 from voxtide.streamer.world import open_world
 from voxtide.tools.bake import BakeOptions, bake
 from voxtide.tools.sources import open_source
@@ -86,33 +88,39 @@ def decode_us(decode, frames):
     return median(times)
 
 
-def streams_us(packed):
-    """Median microseconds per chunk as it is stored with zstd, and its bytes."""
+def reader_us(packed):
+    """Median microseconds per chunk as it is stored with zstd, its bytes, and what undoing it takes."""
     stored = encode_chunks(packed, "zstd")
     n_bytes = np.array([len(one) for one in stored])
     data, offsets = b"".join(stored), np.cumsum(n_bytes) - n_bytes
-    times = []
+    times, undoing = [], []
     for _ in range(RUNS):
         start = time.thread_time()
-        decode_chunks(data, offsets, n_bytes, "zstd")
-        times.append((time.thread_time() - start) / len(packed) * 1e6)
-    return {"us": median(times), "bytes": float(n_bytes.mean())}
+        chunks, _ = decode_chunks(data, offsets, n_bytes, "zstd")
+        read = time.thread_time()
+        unfold(chunks)
+        times.append((read - start) / len(packed) * 1e6)
+        undoing.append((time.thread_time() - read) / len(packed) * 1e6)
+    return {"us": median(times), "bytes": float(n_bytes.mean()), "unfold_us": median(undoing)}
 
 
 def measure(packed):
     dense = [unpack(p).tobytes() for p in packed]
     result = {"chunks": len(packed), "occupied": float(np.mean([(len(p) - 512) / 4 / 4096 for p in packed]))}
     for name, (compress, decode) in CODECS.items():
-        small, large = [compress(p) for p in packed], [compress(d) for d in dense]
+        small, large = [compress(encode(p)) for p in packed], [compress(d) for d in dense]
         packed_us, dense_us = decode_us(decode, small), decode_us(decode, large)
+        plain_us = decode_us(decode, [compress(p) for p in packed])
         result[name] = {
             "packed_us": packed_us,
+            "plain_us": plain_us,
             "dense_us": dense_us,
             "dense_over_packed": dense_us / packed_us,
+            "dense_over_plain": dense_us / plain_us,
             "packed_bytes": float(np.mean([len(s) for s in small])),
             "dense_bytes": float(np.mean([len(s) for s in large])),
         }
-    result["streams"] = streams_us(packed)
+    result["reader"] = reader_us(packed)
     return result
 
 

@@ -32,7 +32,7 @@ from voxtide.tools.measure.opening import open_measured
 from voxtide.tools.measure.places import jumps, outline
 
 N_CHUNKS, N_JUMPS, N_THREADS, N_SLOTS = 500, 60, 2, 4000
-READING = READ, CRC, UNZSTD, STREAMS = "read (open, pread, close)", "crc32c", "zstd", "streams to chunks"
+READING = READ, CRC, UNZSTD, LYING = "read (open, pread, close)", "crc32c", "zstd", "masks against lengths"
 SIZE, FOV_DEG = (320, 180), 60.0
 
 
@@ -53,19 +53,19 @@ def pin(world, residency):
     ids = residency.table.root.ids
     while True:
         known = read_known(world, ids, print)
-        bits = octants(known.packed)
+        bits = octants(known.streams)
         residency.admit(known.ids, bits, np.ones(known.ids.size, bool), 0, pin=True)
         if int(known.ids[0] >> np.uint64(60)) <= layout.MIN_PINNED_LEVEL:
             return known.ids, bits
         ids = children(known.ids, bits)
 
 
-def lay_out(slots, packed):
+def lay_out(slots, chunks):
     """What Pool does for the upload before it calls GL."""
-    sizes = np.array([len(p) for p in packed], np.int64)
-    arrivals = np.zeros(len(packed), layout.ARRIVAL)
-    arrivals["slot"], arrivals["offset_words"] = slots, (np.cumsum(sizes) - sizes) // 4
-    return b"".join(packed), arrivals.tobytes()
+    sizes = np.array([len(one) for one in chunks], np.int64)
+    arrivals = np.zeros(len(chunks), layout.ARRIVAL)
+    arrivals["slot"], arrivals["n_bytes"], arrivals["offset_bytes"] = slots, sizes, np.cumsum(sizes) - sizes
+    return b"".join(chunks), arrivals.tobytes()
 
 
 def jump(world, residency, ids, frame, pool):
@@ -73,16 +73,16 @@ def jump(world, residency, ids, frame, pool):
 
     def read(part):
         began = time.thread_time()
-        packed = world.read_many(part)
-        return packed, octants(packed), time.thread_time() - began
+        chunks = world.read_many(part)
+        return chunks, octants(chunks), time.thread_time() - began
 
     start, cpu = time.perf_counter(), time.thread_time()
     parts = list(pool.map(read, (ids[i::N_THREADS] for i in range(N_THREADS))))
-    packed = [p for part in parts for p in part[0]]
+    chunks = [one for part in parts for one in part[0]]
     all_ids = np.concatenate([ids[i::N_THREADS] for i in range(N_THREADS)])
     bits = np.concatenate([part[1] for part in parts])
     change = residency.admit(all_ids, bits, np.ones(ids.size, bool), frame)
-    lay_out(change.slots, [packed[i] for i in change.taken.tolist()])
+    lay_out(change.slots, [chunks[i] for i in change.taken.tolist()])
     cpu_s = time.thread_time() - cpu + sum(part[2] for part in parts)
     assert change.taken.size == ids.size
     return (time.perf_counter() - start) * 1e3, cpu_s * 1e3
@@ -136,23 +136,23 @@ def life(world, cuts):
 
         return run
 
-    real = codec._wrong_crcs, codec._unzstd, streams.decode, world.store.get_ranges
+    real = codec._wrong_crcs, codec._unzstd, streams.lying, world.store.get_ranges
     codec._wrong_crcs, codec._unzstd = timed(CRC, real[0]), timed(UNZSTD, real[1])
-    streams.decode = timed(STREAMS, real[2])
+    streams.lying = timed(LYING, real[2])
     world.store.get_ranges = timed(READ, real[3])
     residency, frame = with_pinned(world), 0
     for ids in cuts:
         frame = evict_all(residency, frame)
         spent.clear()
-        packed = timed("all of read_many", world.read_many)(ids)
-        bits = timed("which children exist", octants)(packed)
+        chunks = timed("all of read_many", world.read_many)(ids)
+        bits = timed("which children exist", octants)(chunks)
         change = timed("slots and page entries", residency.admit)(ids, bits, np.ones(ids.size, bool), frame)
-        timed("layout for the upload", lay_out)(change.slots, [packed[i] for i in change.taken.tolist()])
+        timed("layout for the upload", lay_out)(change.slots, [chunks[i] for i in change.taken.tolist()])
         inside = sum(spent[stage] for stage in READING)
         spent["find, sort, merge spans"] = spent.pop("all of read_many") - inside
         for name, s in spent.items():
             taken.setdefault(name, []).append(s / ids.size * 1e6)
-    codec._wrong_crcs, codec._unzstd, streams.decode, world.store.get_ranges = real
+    codec._wrong_crcs, codec._unzstd, streams.lying, world.store.get_ranges = real
     return {name: round(float(np.median(us)), 2) for name, us in taken.items()}
 
 

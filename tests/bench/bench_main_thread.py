@@ -39,7 +39,7 @@ def crowded(source, n_resident=N_RESIDENT, clock=time.monotonic):
     """A streamer whose slots are all taken: coarse levels whole, of the finest as much as there is room."""
     streamer = Streamer(source, Budgets(n_resident, 1 << 28), clock=clock)
     streamer.pin()
-    bits = octants([source.packed])[0]
+    bits = octants([source.stream])[0]
     for k in range(N_LEVELS - 1, -1, -1):
         x, y = np.meshgrid(*[np.arange(EDGE_CHUNKS >> k)] * 2)
         ids = chunk_id(k, np.stack([x, y, np.zeros_like(x)], -1).reshape(-1, 3))

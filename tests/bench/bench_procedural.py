@@ -1,7 +1,7 @@
 """How fast a procedural island makes chunks, and how often a coarse voxel promises what is not there.
 
 Walks down islands of 1 and 10 km from the top to level 0, at most N_CHUNKS chunks a level, all below one
-another around one place; times each level's read_many on a fresh world, in one call. Prints JSON: per level
+another around one place; times each level's read_packed on a fresh world, in one call. Prints JSON: per level
 the chunks per second (with what stands on the ground worked out on the way), and the part of the voxels that
 have nothing below them.
 """
@@ -42,7 +42,7 @@ def measure(size_km):
         fresh = ProceduralWorld(recipe)
         ids = address.chunk_id(level, chunks)
         began = time.perf_counter()
-        packed = fresh.read_many(ids)
+        packed = fresh.read_packed(ids)
         rate = len(ids) / (time.perf_counter() - began)
         found[level] = {"chunks": len(ids), "chunks_per_s": round(rate)}
         own = voxels_of(chunks, packed)
@@ -50,7 +50,7 @@ def measure(size_km):
             below = np.unique(own >> 3, axis=0)
             near = np.argsort(((below - below[rng.integers(len(below))]) ** 2).sum(1), kind="stable")
             chunks = below[near[:N_CHUNKS]]
-            finer = voxels_of(chunks, world.read_many(address.chunk_id(level - 1, chunks)))
+            finer = voxels_of(chunks, world.read_packed(address.chunk_id(level - 1, chunks)))
             covered = {tuple(c) for c in chunks.tolist()}
             mine = {tuple(v) for v in own.tolist() if tuple(c >> 3 for c in v) in covered}
             lone = mine - {tuple(v) for v in np.unique(finer >> 1, axis=0).tolist()}

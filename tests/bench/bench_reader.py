@@ -1,14 +1,15 @@
 """The reader alone: 50,000 random chunks of a world whose files are in the page cache, on two threads.
 
 The world is level 0 of a rough terrain two voxels deep: about 62,000 chunks in 340 regions, 1.8 kB packed and
-1.2 kB stored each. Each thread takes half of the ids in batches, sorted by region, as the loader does.
-What is timed is `World.read_many`: reading, crc32c, zstd, checks of mask and length.
+0.7 kB stored each. Each thread takes half of the ids in batches, sorted by region, as the loader does.
+What is timed is `World.read_many`: reading, crc32c, zstd, checks of mask and length. It gives streams, which
+go to the GPU as they are.
 
 The same chunks are then read by tensorstore and zarr-python, where they are installed, out of a twin of the
 world with a codec chain that every zarr reader has (bytes, zstd, crc32c; the same shards and indices). They
 read fewer, because it would take minutes: whole batches of the same ids, taken at regular steps, so that a
-shard is asked for as many chunks at a time. Each gives dense chunks, and the reader packed ones, which is the
-point of packing; "dense" is the reader with an unpack of each chunk, on one thread.
+shard is asked for as many chunks at a time. Each gives dense chunks, where the reader gives streams; "dense"
+is the reader with each stream undone and unpacked, on one thread.
 """
 
 import asyncio
@@ -120,7 +121,7 @@ def reader_rates(world, ids, n_batch, n_threads, runs=RUNS):
 def dense_rate(world, batches):
     def work():
         for batch in batches:
-            for packed in world.read_many(batch):
+            for packed in world.read_packed(batch):
                 unpack(packed)
 
     return sum(map(len, batches)) / min(seconds(work) for _ in range(2))
@@ -225,7 +226,7 @@ def others(world, ids, folder, n_batch):
         for name, (read, share) in reads.items():
             best[name] = max(best[name], rate(read, share))
     for name, (read, share) in reads.items():
-        same = zip(map(unpack, world.read_many(share[-1])), read(share[-1]), strict=True)
+        same = zip(map(unpack, world.read_packed(share[-1])), read(share[-1]), strict=True)
         assert all(np.array_equal(a, b) for a, b in same), name
         figures |= {
             f"{name}_chunks_per_s": round(best[name]),

@@ -83,8 +83,8 @@ ROOT, WORLD = "zarr.json", ("attributes", "voxtide")
 ARRAY, SHARD = "color/0/zarr.json", ("codecs", 0, "configuration")
 PICKLE = {"name": "numcodecs.pickle", "configuration": {}}
 JSON_EDITS = {
-    "future format": (ROOT, at(*WORLD, "format", value=4), "format 4"),
-    "a past format": (ROOT, at(*WORLD, "format", value=2), "format 2; .* format 3: bake it again"),
+    "future format": (ROOT, at(*WORLD, "format", value=5), "format 5"),
+    "a past format": (ROOT, at(*WORLD, "format", value=3), "format 3; .* format 4: bake it again"),
     "format true": (ROOT, at(*WORLD, "format", value=True), "format"),
     "zarr 2": (ROOT, at("zarr_format", value=2), "zarr_format"),
     "no voxtide": (ROOT, at("attributes", value={}), "not the root"),
@@ -178,8 +178,8 @@ def test_metadata_deep_inside_the_sources(path):
     assert_refused(path, "nested")
 
 
-@pytest.mark.parametrize("edit", [lambda b: b.replace(b'"format": 3', b'"format": 9, "format": 3'),
-                                  lambda b: b.replace(b": 3,", b":  3,"), lambda b: b + b"\n",
+@pytest.mark.parametrize("edit", [lambda b: b.replace(b'"format": 4', b'"format": 9, "format": 4'),
+                                  lambda b: b.replace(b": 4,", b":  4,"), lambda b: b + b"\n",
                                   lambda b: b.replace(b"0.01", b"1e-2")])  # fmt: skip
 def test_metadata_with_a_second_spelling(path, edit):
     data = (path / ROOT).read_bytes()

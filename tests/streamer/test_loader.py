@@ -46,7 +46,7 @@ def collect(loader, condition, timeout_s=60.0):
 
     def enough():
         for arrivals in loader.arrivals():
-            got.update(zip(arrivals.ids.tolist(), arrivals.packed, strict=True))
+            got.update(zip(arrivals.ids.tolist(), arrivals.streams, strict=True))
             got.update(dict.fromkeys([*arrivals.empty.tolist(), *arrivals.bad.tolist()]))
             bad.extend(arrivals.bad.tolist())
         return condition(got)
@@ -266,7 +266,7 @@ def test_a_hung_region_does_not_keep_the_others(path):
     def came(ids):
         loader.want(wish([i for i in everything.tolist() if i not in got]))
         for arrivals in loader.arrivals():
-            got.update(zip(arrivals.ids.tolist(), arrivals.packed, strict=True))
+            got.update(zip(arrivals.ids.tolist(), arrivals.streams, strict=True))
             got.update(dict.fromkeys([*arrivals.empty.tolist(), *arrivals.bad.tolist()]))
         return set(ids.tolist()) <= set(got)
 

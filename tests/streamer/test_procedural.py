@@ -43,7 +43,7 @@ def walk_down(world, rng, n=24):
     axes = [np.arange(a, b + 1) for a, b in zip(first, last, strict=True)]
     chunks = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
     while level >= 0:
-        packed = world.read_many(address.chunk_id(level, chunks))
+        packed = world.read_packed(address.chunk_id(level, chunks))
         at = [i for i, p in enumerate(packed) if p is not None]
         yield level, chunks[at], [packed[i] for i in at]
         below = np.unique(voxels_of(chunks[at], [packed[i] for i in at]) >> 3, axis=0)
@@ -83,10 +83,10 @@ def test_bytes_are_pinned():
 def test_the_middle_does_not_know_the_islands_size(level):
     ids = address.chunk_id(level, around_the_middle(level))
     worlds = [ProceduralWorld(Recipe(size_km=size)) for size in (0.1, 1, 10)]
-    first, *others = (world.read_many(ids) for world in worlds)
+    first, *others = (world.read_packed(ids) for world in worlds)
     assert sum(p is not None for p in first) > 5
     assert all(other == first for other in others)
-    assert ProceduralWorld(Recipe(seed=2)).read_many(ids) != first
+    assert ProceduralWorld(Recipe(seed=2)).read_packed(ids) != first
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_no_level_loses_what_is_below(url):
         if level == 0:
             break
         below = children(chunks)
-        finer = voxels_of(below, world.read_many(address.chunk_id(level - 1, below)))
+        finer = voxels_of(below, world.read_packed(address.chunk_id(level - 1, below)))
         parents = {tuple(v) for v in (finer >> 1).tolist()}
         own = {tuple(v) for v in voxels_of(chunks, packed).tolist()}
         assert parents <= own, f"level {level} is empty over voxels of level {level - 1}"
@@ -117,7 +117,7 @@ def test_the_ground_is_closed(island, level):
         corner = (np.array([CENTRE, CENTRE]) + offset) >> (level + 4)
         xy = [(corner[0] + i, corner[1] + j) for i in (0, 1) for j in (0, 1)]
         chunks = column_chunks(island, level, xy)
-        found = voxels_of(chunks, island.read_many(address.chunk_id(level, chunks)))
+        found = voxels_of(chunks, island.read_packed(address.chunk_id(level, chunks)))
         low = found.min(0) - (0, 0, 2)
         solid = np.zeros((32, 32, int(found[:, 2].max()) - low[2] + 3), bool)
         solid[tuple((found - (*(corner * 16), low[2])).T)] = True
@@ -141,7 +141,7 @@ def test_the_ground_is_closed(island, level):
 def test_only_a_shell_is_occupied(island):
     xy = [(x, y) for x in range(1300, 1304) for y in range(1300, 1304)]
     chunks = column_chunks(island, 0, xy)
-    found = voxels_of(chunks, island.read_many(address.chunk_id(0, chunks)))
+    found = voxels_of(chunks, island.read_packed(address.chunk_id(0, chunks)))
     assert 1.0 <= len(found) / 64**2 < 8
 
 
@@ -151,7 +151,7 @@ def test_rays_downwards_hit():
     first = (CENTRE - 48) >> 4
     xy = [(first + i, first + j) for i in range(6) for j in range(6)]
     chunks = column_chunks(world, 0, xy)
-    found = voxels_of(chunks, world.read_many(address.chunk_id(0, chunks)))
+    found = voxels_of(chunks, world.read_packed(address.chunk_id(0, chunks)))
     low = np.array([first * 16, first * 16, found[:, 2].min()])
     solid = np.zeros((96, 96, int(found[:, 2].max() - low[2]) + 2), bool)
     solid[tuple((found - low).T)] = True
@@ -172,7 +172,7 @@ def test_the_sea_reaches_the_edge_and_no_further():
     assert (x1 - x0, y1 - y0, z0) == (1000, 1000, SEA_Z)
     edge = np.array([(x0 >> 4, y0 >> 4), (x1 >> 4, y1 >> 4)])
     chunks = column_chunks(world, 0, edge)
-    found = voxels_of(chunks, world.read_many(address.chunk_id(0, chunks)))
+    found = voxels_of(chunks, world.read_packed(address.chunk_id(0, chunks)))
     assert (found[:, 2] == SEA_Z).all()
     assert found[:, :2].min() == x0
     assert found[:, :2].max() == x1 - 1
@@ -183,21 +183,21 @@ def test_read_many_keeps_order_and_takes_duplicates(island):
     ids = address.chunk_id(2, chunks)
     nothing = address.chunk_id(2, [0, 0, -5000])
     order = np.random.default_rng(3).integers(0, len(ids), 50)
-    mixed = island.read_many(np.append(ids[order], nothing))
+    mixed = island.read_packed(np.append(ids[order], nothing))
     assert mixed[:-1] == [packed[i] for i in order]
     assert mixed[-1] is None
-    assert island.read_many(np.empty(0, np.uint64)) == []
+    assert island.read_packed(np.empty(0, np.uint64)) == []
     other = address.chunk_id(5, chunks[:1] >> 3)  # levels may be mixed
-    assert island.read_many(np.append(ids[:1], other))[0] == packed[0]
+    assert island.read_packed(np.append(ids[:1], other))[0] == packed[0]
     with pytest.raises(ValueError, match="level 15"):
-        island.read_many(address.chunk_id(15, [[0, 0, 0]]))
+        island.read_packed(address.chunk_id(15, [[0, 0, 0]]))
 
 
 def test_one_chunk_is_what_it_is_among_many(island):
     _, chunks, packed = list(walk_down(island, np.random.default_rng(4)))[-2]
     fresh = ProceduralWorld(island.recipe)
     for corner, data in zip(chunks[:6], packed[:6], strict=True):
-        assert fresh.read_many(address.chunk_id(1, corner[None])) == [data]
+        assert fresh.read_packed(address.chunk_id(1, corner[None])) == [data]
 
 
 def test_packed_chunks_are_well_formed(island):
@@ -211,7 +211,7 @@ def test_negative_coordinates():
     corner = np.array([[-1000, -900], [-2000, 100]])
     chunks = column_chunks(world, 0, corner)
     assert (world.meta.bounds_voxels[0][0]) < 0
-    found = voxels_of(chunks, world.read_many(address.chunk_id(0, chunks)))
+    found = voxels_of(chunks, world.read_packed(address.chunk_id(0, chunks)))
     assert len(np.unique(found[:, :2], axis=0)) == 2 * 256
 
 
@@ -222,7 +222,7 @@ def test_any_thread(island):
 
     def read(seed):
         order = np.random.default_rng(seed).permutation(len(ids))
-        if fresh.read_many(ids[order]) != [packed[i] for i in order]:
+        if fresh.read_packed(ids[order]) != [packed[i] for i in order]:
             wrong.append(seed)
 
     threads = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]

@@ -75,7 +75,7 @@ def test_any_chunks_are_the_same_as_those_of_whole_regions(world):
     ids = np.array(list(whole), np.uint64)
     for n in (1, 2, 7, 60, ids.size):
         some = rng.permutation(ids)[:n]
-        assert world.read_many(some) == [whole[i] for i in some.tolist()]
+        assert world.read_packed(some) == [whole[i] for i in some.tolist()]
         assert world.read_plane_chunks("semantic", some) == [of_plane.get(i) for i in some.tolist()]
 
 
@@ -112,7 +112,7 @@ def test_damage_to_a_tile_is_told_of_every_chunk_that_holds_it(world, tmp_path):
     found = verify(path).bad
     assert [bad.chunk for bad in found] == names and all("crc32c" in bad.what for bad in found)
     told = []
-    some = open_world(path).read_many(address.chunk_id(0, region.chunks[::2]), told.append)
+    some = open_world(path).read_packed(address.chunk_id(0, region.chunks[::2]), told.append)
     assert [error.chunk for error in told] == [names[i] for i in range(lost.size) if lost[i] % 2 == 0]
     for i, packed in zip(range(0, record.n_chunks, 2), some, strict=True):
         assert (packed is None) == (i in lost) and packed in (None, region.packed[i])

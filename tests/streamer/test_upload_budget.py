@@ -26,9 +26,9 @@ def test_a_frame_takes_no_more_than_its_upload_budget(memory, what):
 
     wait_until(settled)
     film.streamer.close()
-    taken = [len(u.packed) if what == "chunks" else u.n_bytes for u in updates]
+    taken = [len(u.streams) if what == "chunks" else u.n_bytes for u in updates]
     assert 0.9 * most < max(taken) <= most, "what comes is cut where the budget ends"
-    assert all(u.n_bytes == sum(map(len, u.packed)) for u in updates)
+    assert all(u.n_bytes == sum(map(len, u.streams)) for u in updates)
 
 
 def test_a_frame_takes_no_more_chunks_than_its_milliseconds_buy(memory):
@@ -38,7 +38,7 @@ def test_a_frame_takes_no_more_chunks_than_its_milliseconds_buy(memory):
     film.streamer._cost.spent(100, 0.02 * 100)
     loader = film.streamer._loader
     wait_until(lambda: loader.n_under_way > 400 and not loader._reads)  # more has come than a frame may take
-    assert [len(film.draw(HERE).packed) for _ in range(2)] == [150, 150]
+    assert [len(film.draw(HERE).streams) for _ in range(2)] == [150, 150]
     film.streamer.close()
 
 
@@ -84,7 +84,7 @@ def test_one_chunk_larger_than_the_budget_comes_in_alone(memory):
     at_start = film.streamer.n_loaded
 
     def twenty_have_come():
-        assert len(film.draw(HERE).packed) <= 1
+        assert len(film.draw(HERE).streams) <= 1
         return film.streamer.n_loaded - at_start > 20
 
     wait_until(twenty_have_come)

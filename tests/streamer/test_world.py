@@ -68,9 +68,9 @@ def test_any_chunks_in_any_order_with_repeats(world):
     ids = np.array(list(expected), np.uint64)
     pick = rng.permutation(np.concatenate([ids, ids[::3], empty, beside]))
     assert (address.chunk_of_id(ids)[1] < 0).any()
-    assert world.read_many(pick) == [expected.get(i) for i in pick.tolist()]
-    assert world.read_many(empty[:3]) == [None] * 3
-    assert world.read_many(np.empty(0, np.uint64)) == []
+    assert world.read_packed(pick) == [expected.get(i) for i in pick.tolist()]
+    assert world.read_packed(empty[:3]) == [None] * 3
+    assert world.read_packed(np.empty(0, np.uint64)) == []
 
 
 def test_out_of_range_is_refused(world):
@@ -113,7 +113,7 @@ def test_one_bad_chunk_costs_one_chunk(tmp_path):
     with pytest.raises(WorldError, match="crc32c"):
         world.read_chunk(record.level, tuple(whole.chunks[5].tolist()))
     assert world.read_chunk(record.level, tuple(whole.chunks[6].tolist())) is not None
-    some = world.read_many(address.chunk_id(record.level, whole.chunks), bad.append)
+    some = world.read_packed(address.chunk_id(record.level, whole.chunks), bad.append)
     assert some[5] is None and some[4] == whole.packed[4] and len(bad) == 2
 
 
@@ -123,10 +123,10 @@ def test_a_bad_index_costs_its_region(tmp_path):
     bad = []
     assert world.read_region(record, bad.append).packed == []
     inside = np.array(record.region) * 16 + np.array([[0, 0, 0], [1, 0, 0]])
-    assert world.read_many(address.chunk_id(record.level, inside), bad.append) == [None] * 2
+    assert world.read_packed(address.chunk_id(record.level, inside), bad.append) == [None] * 2
     others = [r for r in world.regions if r is not record]
     ids = [address.chunk_id(r.level, world.read_region(r).chunks) for r in others]
-    got = world.read_many(np.concatenate([*ids, address.chunk_id(record.level, inside)]), [].append)
+    got = world.read_packed(np.concatenate([*ids, address.chunk_id(record.level, inside)]), [].append)
     assert None not in got[:-2] and got[-2:] == [None] * 2
     assert [b.chunk for b in bad] == [None, None] and "index" in bad[0].what
     assert world.read_voxels(5, VOXELS >> 5)[:, 3].all()
@@ -137,7 +137,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_an_error_not_a_crash(tmp_path):
     world.index_of(record)
     (world.path / record.key).write_bytes(b"")
     place = np.array(record.region) * 16 + address.chunk_of_morton(world.index_of(record).morton[:2])
-    for read in (world.read_region, lambda r: world.read_many(address.chunk_id(r.level, place))):
+    for read in (world.read_region, lambda r: world.read_packed(address.chunk_id(r.level, place))):
         with pytest.raises(WorldError, match="0 bytes, the manifest says"):
             read(record)
 

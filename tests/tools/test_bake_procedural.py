@@ -28,13 +28,13 @@ def test_level_0_is_what_is_made_on_demand(baked):
     for record in world.regions:
         if record.level == 0:
             region = world.read_region(record)
-            made = demand.read_many(address.chunk_id(0, region.chunks))
+            made = demand.read_packed(address.chunk_id(0, region.chunks))
             assert [bytes(p) for p in region.packed] == made
             n_chunks += len(made)
     low, high = (np.array(c) >> 4 for c in demand.meta.bounds_voxels)
     axes = [np.arange(a, b + 1) for a, b in zip(low, high, strict=True)]
     everywhere = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-    there = [p for p in demand.read_many(address.chunk_id(0, everywhere)) if p is not None]
+    there = [p for p in demand.read_packed(address.chunk_id(0, everywhere)) if p is not None]
     assert len(there) == n_chunks > 300, "no chunk is left out"
 
 

@@ -36,7 +36,7 @@ class Chunks(Protocol):
 
     meta: WorldMeta
 
-    def read_many(self, ids: NDArray[np.uint64]) -> list[Any]: ...
+    def read_packed(self, ids: NDArray[np.uint64]) -> list[Any]: ...
 
 
 Maker = Callable[..., Chunks]  # a class, or a function of a module: a worker makes its own source
@@ -69,7 +69,7 @@ def chunk_unit(
     source = _made(maker, made_of)
     morton = address.morton_of_chunk(chunks)
     order = np.argsort(morton)
-    packed = source.read_many(address.chunk_id(0, chunks[order]))
+    packed = source.read_packed(address.chunk_id(0, chunks[order]))
     there = [i for i, p in enumerate(packed) if p is not None]
     if not there:
         return Finest(None, None)
@@ -91,7 +91,7 @@ def region_lists(source: Chunks) -> list[tuple[Corner, I64]]:
     axes = [np.arange(a, b + 1) for a, b in zip(first, last, strict=True)]
     chunks = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     while True:
-        packed = source.read_many(address.chunk_id(level, chunks))
+        packed = source.read_packed(address.chunk_id(level, chunks))
         voxels = [(c, chunk_voxels(c, p)[0]) for c, p in zip(chunks, packed, strict=True) if p is not None]
         if level == LISTS_LEVEL:
             return [((int(x), int(y), int(z)), inside) for (x, y, z), inside in voxels]

@@ -161,4 +161,4 @@ def add_budgets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--vram", type=positive, default=1024, metavar="MB", help="for chunks on the GPU (1024)"
     )
-    parser.add_argument("--ram", type=positive, default=1024, metavar="MB", help="for packed chunks (1024)")
+    parser.add_argument("--ram", type=positive, default=1024, metavar="MB", help="for chunks in RAM (1024)")

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MB",
         help="for chunks on the GPU (default 256); may be far less than the world takes",
     )
-    add("--ram", type=arguments.positive, default=512, metavar="MB", help="for packed chunks (default 512)")
+    add("--ram", type=arguments.positive, default=512, metavar="MB", help="for chunks in RAM (default 512)")
     add("--fps", type=arguments.fps, default=60.0, metavar="HZ", help="frames a second at most (default 60)")
     add(
         "--paced",

@@ -4,7 +4,7 @@ teleport  jumps to seeded places above the ground, each as soon as the view befo
           frames_to_full: frames after a jump's first until none of its pixels is coarser than wanted; a jump
           that is not whole after 120 frames counts as 120, and not_full counts those. stream_ms_to_full: the
           streamer's own work until then: main thread, and CPU time of the loader's threads. chunks_per_jump
-          and bytes_per_jump: brought in (packed) until then. first_frame_level: median level of the first
+          and bytes_per_jump: brought in (as streams) until then. first_frame_level: median level of the first
           frame's pixels. equal_to_resident: the settled picture of 5 jumps is that of the wholly resident
           world, byte for byte; null where the world takes more than --resident-mb, or was never baked.
 spin      turns on the spot at 360, 720 and 1440 degrees a second; sprint flies straight at 5, 50, 100 and

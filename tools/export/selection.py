@@ -108,7 +108,7 @@ def read_box(selection: Selection, low: I64, high: I64) -> U8:
         np.arange(a, b) for a, b in zip(first >> CHUNK_BITS, (last + CHUNK - 1) >> CHUNK_BITS, strict=True)
     ]
     chunks = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    found = selection.world.read_many(address.chunk_id(selection.level, chunks))
+    found = selection.world.read_packed(address.chunk_id(selection.level, chunks))
     for chunk, packed in zip(chunks * CHUNK, found, strict=True):
         if packed is not None:
             a, b = np.maximum(chunk, first), np.minimum(chunk + CHUNK, last)

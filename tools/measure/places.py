@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from ...app import framing, moves
 from ...app.camera import Pose
 from ...app.paths import CameraPath
-from ...atlas.address import chunk_of_id, local_of_mask_index
-from ...atlas.chunk import Packed, split, unpack
+from ...atlas.address import chunk_of_id
+from ...atlas.chunk import unpack
 from ...atlas.layout import CHUNK
 from ...atlas.page_table import root_grid
+from ...atlas.streams import Stream, decode
 from ...streamer.chunk_source import ChunkSource
 from ...streamer.descent import children, octants, present
 from ...streamer.errors import WorldError
+from ..coarse import voxels_of
 
 MAX_CHUNKS = 400  # of the level that stands for the whole world
 STEP_M = 0.3  # about as high above the ground as jumps end
@@ -31,13 +33,13 @@ _LOOKED_AT = 4  # voxels drawn, of which the nearest is looked at
 class Outline:
     """A world by one of its coarse levels.
 
-    ids [C] uint64 with their packed chunks; voxels [N, 3] int64 at `level`; weights [N] float64 coverage
+    ids [C] uint64 with their streams; voxels [N, 3] int64 at `level`; weights [N] float64 coverage
     """
 
     source: ChunkSource
     level: int
     ids: NDArray[np.uint64]
-    packed: list[Packed]
+    streams: list[Stream]
     voxels: NDArray[np.int64]
     weights: NDArray[np.float64]
 
@@ -63,12 +65,7 @@ def outline(source: ChunkSource) -> Outline:
         ids, held, level = below[there], finer, level - 1
     if not ids.size:
         raise WorldError(".", "no chunk of the coarse levels can be read")
-    voxels, weights = [], []
-    for corner, packed in zip(chunk_of_id(ids)[1], held, strict=True):
-        occupied, rgba = split(packed)
-        voxels.append(local_of_mask_index(np.flatnonzero(occupied)) + corner * CHUNK)
-        weights.append(rgba[:, 3].astype(np.float64))
-    return Outline(source, level, ids, held, np.concatenate(voxels), np.concatenate(weights))
+    return Outline(source, level, ids, held, *voxels_of(ids, held))
 
 
 def jumps(world: Outline, n: int, seed: int) -> list[Pose]:
@@ -94,14 +91,17 @@ def _stand(world: Outline, rng: np.random.Generator) -> NDArray[np.float64] | No
     """A point in an empty voxel right above an occupied one: of a fine chunk, on a random way down to it."""
     fine = max(0, math.ceil(math.log2(STEP_M / world.source.meta.voxel_size_m)))
     i = int(rng.integers(len(world.ids)))
-    chunk, packed = world.ids[i : i + 1], world.packed[i]
+    chunk, stream = world.ids[i : i + 1], world.streams[i]
     for _ in range(world.level - min(fine, world.level)):
-        below = children(chunk, octants([packed]))
+        below = children(chunk, octants([stream]))
         there, held = present(world.source.read_many(below, lambda _: None))
         if not held:
             return None
         i = int(rng.integers(len(held)))
-        chunk, packed = below[there[i : i + 1]], held[i]
+        chunk, stream = below[there[i : i + 1]], held[i]
+    (packed,), liars = decode([stream])
+    if liars:
+        return None
     dense = unpack(packed)[..., 3] > 0
     top = np.where(dense.any(0), CHUNK - 1 - dense[::-1].argmax(0), CHUNK)
     y, x = np.nonzero(top < CHUNK - 1)

@@ -49,7 +49,7 @@ class FrameRecord:
     loader_ms: float  # CPU of the loader's threads since the frame before
     n_loaded: int
     n_evicted: int
-    n_bytes: int  # packed, uploaded
+    n_bytes: int  # uploaded
     n_touched: int | None  # chunks, of the newest feedback; None if none has come
     n_pixels: int
     n_coarse: int
@@ -131,7 +131,7 @@ class Rig:
             stream_main_ms=report.stream_main_ms,
             packing_ms=(staging_s - self.staging_s) * 1e3,
             loader_ms=(loader_s - self.loader_s) * 1e3,
-            n_loaded=len(update.packed),
+            n_loaded=len(update.streams),
             n_evicted=update.n_evicted,
             n_bytes=update.n_bytes,
             n_touched=len(report.feedback.touched_slots) if heard else None,

@@ -121,7 +121,7 @@ def _draw(easel: Easel, seat: Seat, done: Progress, largest: tuple[int, int], no
     light = light_of(scene.extent_voxels, wish.look.shadows)
     easel.whose[scene.pool.frame] = seat
     report = frame.draw_streamed(easel.renderer, scene, view, light, wish.look.pass_name)
-    came = report.update is not None and len(report.update.packed) > 0
+    came = report.update is not None and len(report.update.streams) > 0
     _hear(easel, seat, done, report, came, is_still)
     easel.n += 1
     if not (is_new or came or done.is_done):
