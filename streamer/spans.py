@@ -23,16 +23,19 @@ def merge(offsets: I64, n_bytes: I64) -> tuple[list[tuple[int, int]], I64]:
     offsets, n_bytes [M] int64, M >= 1, any order: any two are apart, or the same -> (ranges (offset, length),
     ascending; [M] int64: where each span begins in those ranges' bytes laid end to end)
     """
-    order = np.argsort(offsets, kind="stable")
-    begins = offsets[order]
-    ends = begins + n_bytes[order]
-    first = np.append(True, begins[1:] - ends[:-1] > MERGE_GAP_BYTES)
-    starts = begins[first]
+    if (offsets[1:] < offsets[:-1]).any():  # only where chunks repeat
+        order = np.argsort(offsets, kind="stable")
+        ranges, places = merge(offsets[order], n_bytes[order])
+        back = np.empty_like(order)
+        back[order] = np.arange(order.size)
+        return ranges, places[back]
+    ends = offsets + n_bytes
+    first = np.append(True, offsets[1:] - ends[:-1] > MERGE_GAP_BYTES)
+    starts = offsets[first]
     lengths = ends[np.append(np.flatnonzero(first)[1:], offsets.size) - 1] - starts
+    range_of = np.cumsum(first) - 1
     moved = np.cumsum(lengths) - lengths - starts
-    places = np.empty_like(offsets)
-    places[order] = begins + moved[np.cumsum(first) - 1]
-    return list(zip(starts.tolist(), lengths.tolist(), strict=True)), places
+    return list(zip(starts.tolist(), lengths.tolist(), strict=True)), offsets + moved[range_of]
 
 
 def distinct(offsets: I64) -> tuple[I64, I64]:
