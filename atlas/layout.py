@@ -89,6 +89,9 @@ TRAIL_FRAMES = 8  # one frame in so many tells which chunks rays only passed thr
 ARRIVAL = np.dtype([("slot", "<u4"), ("offset_bytes", "<u4"), ("n_bytes", "<u4")])
 assert ARRIVAL.itemsize == 12
 
+MAX_COLOURS = 15  # of a palette, so that 4 bits say which one a voxel has, or that it is empty
+PALETTE_VOXELS_BYTES = CHUNK_VOXELS // 2
+
 UPLOAD_GROUP = 64  # threads that undo one stream: one per 4^3 block
 
 # Passes ------------------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 """A chunk as it is stored, kept in memory and sent to the GPU: small, and undone by many threads at once.
 
-    stream = 8 B, a bit for each of the 64 4³ blocks: whether it holds a voxel
+    stream = 1 B, 0: else it is how many colours the other form has (`palette.py`)
+             8 B, a bit for each of the 64 4³ blocks: whether it holds a voxel
              8 B for each that does: its part of the mask
              residuals of R, G - R and B - G, and of A unless every A is 255: a plane of n bytes each for n
              voxels, or one byte each where all n voxels are equal
 
 A residual is the difference to the voxel before in mask order, modulo 256; the first is the value itself. The
-length says which of the forms it is: n voxels have 3, 4, 3n or 4n bytes of residuals. Lossless.
+length says what residuals there are: n voxels have 3, 4, 3n or 4n bytes of them. A writer takes the shorter
+of a chunk's two forms, and this one where both are as long. Lossless.
 
 It pays because voxels that follow each other in mask order are neighbours, and because what scans are unsure
 of is brightness, which R, G and B share: `docs/architecture.md` has the figures, and what did not pay.
@@ -19,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from . import palette
 from .layout import CHUNK_VOXELS, MASK_BYTES
 
 U8 = NDArray[np.uint8]
@@ -27,11 +30,13 @@ U64 = NDArray[np.uint64]
 Bool = NDArray[np.bool_]
 Stream = bytes
 
+PLANES = b"\0"  # the first byte of a stream that has no palette
 BLOCKS_BYTES = 8
 WORD_BYTES = 8  # of the mask of one block
 N_BLOCKS = MASK_BYTES // WORD_BYTES
-MIN_STREAM_BYTES = BLOCKS_BYTES + WORD_BYTES + 3  # one block, one colour
-MAX_STREAM_BYTES = BLOCKS_BYTES + MASK_BYTES + 4 * CHUNK_VOXELS
+MIN_STREAM_BYTES = 1 + BLOCKS_BYTES + WORD_BYTES + 3  # one block, one colour
+MAX_STREAM_BYTES = 1 + BLOCKS_BYTES + MASK_BYTES + 4 * CHUNK_VOXELS
+assert palette.MAX_BYTES <= MAX_STREAM_BYTES
 
 _OPAQUE = b"\xff" + bytes(CHUNK_VOXELS - 1)  # residuals of an A that is 255 everywhere
 # Streams decoded together: enough to hide what each call of NumPy costs, few enough that arrays stay in the
@@ -41,6 +46,12 @@ _STEP_STREAMS, _STEP_BYTES = 256, 1 << 18
 
 def encode(packed: bytes) -> Stream:
     """The stream of a packed chunk that holds at least one voxel."""
+    planes = PLANES + _encode_planes(packed)
+    few = palette.encode(packed) if len(planes) > palette.MIN_BYTES else None
+    return planes if few is None or len(few) >= len(planes) else few
+
+
+def _encode_planes(packed: bytes) -> bytes:
     data = np.frombuffer(packed, np.uint8)
     words = data[:MASK_BYTES].copy().view("<u8")
     blocks = np.packbits(words != 0, bitorder="little").tobytes() + words[words != 0].tobytes()
@@ -60,23 +71,45 @@ def lying(data: bytes, sizes: I64) -> Bool:
     """Which of the streams that follow each other in data have blocks, mask and length that disagree. -> [C]
 
     sizes [C] int64, each MIN_STREAM_BYTES..MAX_STREAM_BYTES, that add up to len(data). One that does not lie
-    may go to the GPU: undoing it reads no byte but its own. Its colours are not looked at.
+    may go to the GPU: undoing it reads no byte but its own. Colours are not looked at, but those of palettes.
     """
     assert sizes.size == 0 or (sizes.min() >= MIN_STREAM_BYTES and sizes.max() <= MAX_STREAM_BYTES)
     assert sizes.sum() == len(data), (int(sizes.sum()), len(data))
-    return _read_head(data, sizes).wrong
+    few, planes, palettes = _by_form(data, sizes)
+    wrong = few.copy()
+    wrong[~few] = _read_head(planes, sizes[~few]).wrong
+    if palettes:
+        wrong[few] = palette.lying(palettes)
+    return wrong
+
+
+def blocks(chunks: Sequence[Stream]) -> U8:
+    """Which 4³ blocks of streams that do not lie hold a voxel. -> [C, 8] uint8, a bit each, lowest first"""
+    out = np.frombuffer(b"".join([one[1 : 1 + BLOCKS_BYTES] for one in chunks]), np.uint8).reshape(-1, 8)
+    few = [i for i, one in enumerate(chunks) if one[0]]
+    if few:
+        out = out.copy()
+        out[few] = palette.blocks([chunks[i] for i in few])
+    return out
 
 
 def masks(chunks: Sequence[Stream]) -> U64:
     """The masks of streams that do not lie -> [C, 64] uint64, a word for each 4³ block."""
-    return _masks(_read_head(b"".join(chunks), np.array([len(one) for one in chunks], np.int64)))
+    sizes = np.array([len(one) for one in chunks], np.int64)
+    few, planes, palettes = _by_form(b"".join(chunks), sizes)
+    out = np.empty((sizes.size, N_BLOCKS), np.uint64)
+    out[~few] = _masks(_read_head(planes, sizes[~few]))
+    if palettes:
+        out[few] = palette.masks(palettes)
+    return out
 
 
 def decode(chunks: Sequence[Stream]) -> tuple[list[bytes], list[int]]:
     """Streams -> (packed chunks, b"" for those that lie; which ones lie).
 
     Each has MIN_STREAM_BYTES..MAX_STREAM_BYTES. A stream lies whose blocks, mask and length disagree, or that
-    gives a voxel A = 0. Costs memory for what masks can hold: at most 4,096 voxels a stream.
+    gives a voxel A = 0, or as `palette.lying` says. Costs memory for what masks can hold: at most 4,096
+    voxels a stream.
     """
     sizes = np.array([len(one) for one in chunks], np.int64)
     assert sizes.size == 0 or (sizes.min() >= MIN_STREAM_BYTES and sizes.max() <= MAX_STREAM_BYTES)
@@ -102,7 +135,7 @@ def steps(sizes: I64) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What C streams say of themselves before their colours."""
+    """What C streams without a palette say of themselves before their colours."""
 
     blocks: Bool  # [C, 64] which hold a voxel; none of a stream that lies
     words: U64  # [W] the masks of those, stream after stream
@@ -115,10 +148,10 @@ class _Head:
 
 def _read_head(data: bytes, sizes: I64) -> _Head:
     ends = np.cumsum(sizes)
-    starts = ends - sizes
+    starts = ends - sizes + len(PLANES)
     blocks = np.frombuffer(data, np.uint8)[starts[:, None] + np.arange(BLOCKS_BYTES)]
     n_blocks = np.bitwise_count(blocks.view("<u8")[:, 0]).astype(np.int64)
-    wrong = BLOCKS_BYTES + WORD_BYTES * n_blocks >= sizes
+    wrong = len(PLANES) + BLOCKS_BYTES + WORD_BYTES * n_blocks >= sizes
     if wrong.any():  # read as nothing, so that the rest may be believed
         n_blocks[wrong], blocks[wrong] = 0, 0
     at = starts + BLOCKS_BYTES
@@ -150,6 +183,30 @@ def _masks(head: _Head) -> U64:
 
 def _decode_some(data: bytes, sizes: I64) -> tuple[list[bytes], list[int]]:
     """`decode`, without its care for how much is done together."""
+    few, planes, palettes = _by_form(data, sizes)
+    packed, wrong = _decode_planes(planes, sizes[~few])
+    if palettes:
+        of_planes, of_palettes, lies = iter(packed), *palette.decode(palettes)
+        rest = iter(of_palettes)
+        packed = [next(rest if has else of_planes) for has in few.tolist()]
+        wrong_planes, wrong = wrong, np.empty(few.size, np.bool_)
+        wrong[few], wrong[~few] = lies, wrong_planes
+    return packed, np.flatnonzero(wrong).tolist()
+
+
+def _by_form(data: bytes, sizes: I64) -> tuple[Bool, bytes, list[Stream]]:
+    """C streams -> (which have a palette [C], those that have none end to end, those that have one)"""
+    ends = np.cumsum(sizes)
+    few = np.frombuffer(data, np.uint8)[ends - sizes] != PLANES[0]
+    if not few.any():
+        return few, data, []
+    parts = [data[a:b] for a, b in zip((ends - sizes).tolist(), ends.tolist(), strict=True)]
+    planes = b"".join([one for one, has in zip(parts, few.tolist(), strict=True) if not has])
+    return few, planes, [one for one, has in zip(parts, few.tolist(), strict=True) if has]
+
+
+def _decode_planes(data: bytes, sizes: I64) -> tuple[list[bytes], Bool]:
+    """Streams that have no palette -> (packed chunks, b"" for those that lie; which lie [C])"""
     head = _read_head(data, sizes)
     rgba, see_through = _read_colours(data, head.at, head.n_colours, head.opaque)
     ends = np.cumsum(head.n_colours)
@@ -164,10 +221,9 @@ def _decode_some(data: bytes, sizes: I64) -> tuple[list[bytes], list[int]]:
         all_masks[i : i + MASK_BYTES] + colours[first:end] * n
         for i, (first, end, n) in zip(range(0, len(all_masks), MASK_BYTES), spans, strict=True)
     ]
-    liars: list[int] = np.flatnonzero(wrong).tolist()
-    for i in liars:
+    for i in np.flatnonzero(wrong).tolist():
         packed[i] = b""
-    return packed, liars
+    return packed, wrong
 
 
 def _read_colours(

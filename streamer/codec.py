@@ -82,12 +82,11 @@ def decode_chunk(stored: bytes, codec: CodecName) -> bytes:
 
 def unfold(chunks: Sequence[Stream]) -> tuple[list[bytes], dict[int, str]]:
     """Streams -> (packed chunks, b"" for those that lie; position -> what is wrong). What is b"" stays so."""
-    there = [i for i, one in enumerate(chunks) if one]
-    found, liars = streams.decode([chunks[i] for i in there])
-    packed = [b""] * len(chunks)
-    for i, one in zip(there, found, strict=True):
-        packed[i] = one
-    return packed, {there[i]: LIES for i in liars}
+    distinct = [one for one in dict.fromkeys(chunks) if one]  # those of a region may repeat
+    found, liars = streams.decode(distinct)
+    packed = dict(zip(distinct, found, strict=True))
+    lies = {distinct[i] for i in liars}
+    return [packed.get(one, b"") for one in chunks], {i: LIES for i, one in enumerate(chunks) if one in lies}
 
 
 def decode_chunks(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..atlas.address import chunk_of_id
 from ..atlas.family import child_id, level_of_id
-from ..atlas.streams import BLOCKS_BYTES, Stream
+from ..atlas.streams import Stream, blocks
 from .view import Sight, error
 
 I64 = NDArray[np.int64]
@@ -24,10 +24,9 @@ def present(chunks: Sequence[Stream | None]) -> tuple[I64, list[Stream]]:
 
 def octants(chunks: Sequence[Stream]) -> U8:
     """Which of each chunk's eight children hold a voxel, by its blocks. N streams -> [N] uint8 bits"""
-    heads = np.frombuffer(b"".join([one[:BLOCKS_BYTES] for one in chunks]), np.uint8)
     # z, y, x twice each: of the octant, then inside it
-    blocks = np.unpackbits(heads, bitorder="little").reshape(-1, 2, 2, 2, 2, 2, 2)
-    return np.packbits(blocks.any(axis=(2, 4, 6)).reshape(-1, 8), axis=1, bitorder="little")[:, 0]
+    held = np.unpackbits(blocks(chunks), bitorder="little").reshape(-1, 2, 2, 2, 2, 2, 2)
+    return np.packbits(held.any(axis=(2, 4, 6)).reshape(-1, 8), axis=1, bitorder="little")[:, 0]
 
 
 def children(ids: U64, octant_bits: U8) -> U64:

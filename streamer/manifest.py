@@ -5,7 +5,7 @@
     region <level> <x> <y> <z> <bytes> <xxh3-128> <chunks> <voxels>    sorted by level, x, y, z
     end <files> <regions> <xxh3-128 of every byte before this line>
 
-    voxtide journal 2 <voxel_size_m> <codec> <codec level> <codec library version> <parameters> <crc32c>
+    voxtide journal 3 <voxel_size_m> <codec> <codec level> <codec library version> <parameters> <crc32c>
     region <level> <x> <y> <z> <bytes> <xxh3-128> <chunks> <voxels> <crc32c of the line before it>
     note <name> <JSON in ASCII, sorted, without spaces around its signs> <crc32c>   the last of a name counts
 
@@ -34,7 +34,7 @@ from .region_file import COLOR, MAX_REGION_BYTES, N_ENTRIES, index_bytes, region
 MANIFEST_KEY = "manifest"
 JOURNAL_KEY = "manifest.journal"
 MANIFEST_MAGIC = b"voxtide manifest 1\n"
-JOURNAL_MAGIC = b"voxtide journal 2 "
+JOURNAL_MAGIC = b"voxtide journal 3 "
 MAX_MANIFEST_BYTES = 256 << 20  # about 2.5 million regions
 
 Region = tuple[int, int, int]
@@ -140,7 +140,7 @@ def _record_of(level: int, region: Region, of: str, counts: list[str]) -> Region
     record = RegionRecord(level, region, int(n_bytes), _hex(digest), int(n_chunks), int(n_voxels), of)
     if not 1 <= record.n_chunks <= N_ENTRIES:
         raise ValueError(f"{record.n_chunks} chunks in a region")
-    least = index_bytes(record.n_chunks) + record.n_chunks * MIN_STORED_BYTES
+    least = index_bytes(record.n_chunks) + MIN_STORED_BYTES  # all of its chunks may be the same
     if not least <= record.n_bytes <= MAX_REGION_BYTES:
         raise ValueError(f"a region of {record.n_bytes} bytes")
     if not record.n_chunks <= record.n_voxels <= record.n_chunks * CHUNK_VOXELS:

@@ -19,7 +19,7 @@ from .codec import CODECS, CodecName
 from .errors import WorldError, quoted
 from .region_file import COLOR
 
-FORMAT = 3  # of the whole world; a reader refuses any other
+FORMAT = 4  # of the whole world; a reader refuses any other
 MAX_JSON_BYTES = 1 << 20
 MAX_JSON_DEPTH = 32
 MIN_VOXEL_SIZE_M, MAX_VOXEL_SIZE_M = 1e-6, 1e6

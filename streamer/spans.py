@@ -20,9 +20,15 @@ def find(index: RegionIndex, morton: I64) -> tuple[I64, I64]:
 def merge(offsets: I64, n_bytes: I64) -> tuple[list[tuple[int, int]], I64]:
     """Bring spans that lie near each other into one range.
 
-    offsets, n_bytes [M] int64, M >= 1, ascending and apart -> (ranges (offset, length), ascending;
-    [M] int64: where each span begins in those ranges' bytes laid end to end)
+    offsets, n_bytes [M] int64, M >= 1, any order: any two are apart, or the same -> (ranges (offset, length),
+    ascending; [M] int64: where each span begins in those ranges' bytes laid end to end)
     """
+    if (offsets[1:] < offsets[:-1]).any():  # only where chunks repeat
+        order = np.argsort(offsets, kind="stable")
+        ranges, places = merge(offsets[order], n_bytes[order])
+        back = np.empty_like(order)
+        back[order] = np.arange(order.size)
+        return ranges, places[back]
     ends = offsets + n_bytes
     first = np.append(True, offsets[1:] - ends[:-1] > MERGE_GAP_BYTES)
     starts = offsets[first]
@@ -30,3 +36,9 @@ def merge(offsets: I64, n_bytes: I64) -> tuple[list[tuple[int, int]], I64]:
     range_of = np.cumsum(first) - 1
     moved = np.cumsum(lengths) - lengths - starts
     return list(zip(starts.tolist(), lengths.tolist(), strict=True)), offsets + moved[range_of]
+
+
+def distinct(offsets: I64) -> tuple[I64, I64]:
+    """Chunks that lie in one place are one. offsets [C] -> (a chunk of each place [D]; which of those [C])"""
+    _, chunk, which = np.unique(offsets, return_index=True, return_inverse=True)
+    return chunk, which.ravel()

@@ -88,7 +88,7 @@ class World:
         except WorldError as error:
             report(error)
             return np.empty((0, 3), np.int64), []
-        streams, bad = decode_chunks(data, index.offsets, index.n_bytes, self.meta.codec, n_threads)
+        streams, bad = _decode(data, index.offsets, index.n_bytes, self.meta.codec, n_threads)
         chunks = chunks_of_record(record, index.morton)
         if not bad and digest_of(data) != record.digest:
             report(WorldError(record.key, NOT_THE_LISTED))
@@ -232,7 +232,7 @@ def _decode_parts(parts: list[_Part], codec: CodecName) -> tuple[I64, list[Strea
     data = b"".join([piece for part in parts for piece in part.data])
     offsets = np.concatenate([part.offsets + base for part, base in zip(parts, bases, strict=True)])
     n_bytes = np.concatenate([part.n_bytes for part in parts])
-    streams, bad = decode_chunks(data, offsets, n_bytes, codec)
+    streams, bad = _decode(data, offsets, n_bytes, codec)
     return np.concatenate([part.members for part in parts]), streams, bad
 
 
@@ -241,6 +241,18 @@ def _bad_chunk(chunk: np.uint64, what: str) -> WorldError:
     level, corner = int(levels[0]), chunks[0]
     key = region_key(level, _triple(address.region_of_chunk(corner)))
     return WorldError(key, what, chunk_name(level, _triple(corner)))
+
+
+def _decode(
+    data: bytes, offsets: I64, n_bytes: I64, codec: CodecName, n_threads: int = 1
+) -> tuple[list[Stream], dict[int, str]]:
+    """`decode_chunks`, in which chunks that lie in one place are decoded once, and are one object."""
+    if (offsets[1:] > offsets[:-1]).all():  # as nearly always
+        return decode_chunks(data, offsets, n_bytes, codec, n_threads)
+    chunk, which = spans.distinct(offsets)
+    streams, bad = decode_chunks(data, offsets[chunk], n_bytes[chunk], codec, n_threads)
+    told = {i: bad[k] for i, k in enumerate(which.tolist()) if k in bad}
+    return [streams[k] for k in which.tolist()], told
 
 
 def _raise(error: WorldError) -> None:

@@ -23,7 +23,7 @@ from .region_file import INDEX_BYTES, MIN_REGION_BYTES, N_ENTRIES, read_index
 
 NAME, INDEX_NAME = "voxtide.packed", "voxtide.index"
 SHAPE = (CHUNK, CHUNK, CHUNK, 4)
-EMPTY = bytes(streams.BLOCKS_BYTES)  # the stream of a chunk without voxels, which only zarr writes
+EMPTY = streams.PLANES + bytes(streams.BLOCKS_BYTES)  # of a chunk without voxels, which only zarr writes
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,12 @@ from voxtide.tools.sources import Source, open_source
 
 
 def cameras_of(
-    source: Source, n_views: int, size: tuple[int, int], folder: Path
+    source: Source, n_views: int, size: tuple[int, int], folder: Path, seed: int
 ) -> tuple[tuple[Camera, ...], float]:
     """Cameras around the scene, and half a pixel in metres: the median over what they see."""
     coarse = BakeOptions(voxel_size_m=0.02)
     bake(source, folder / "coarse.vxt", coarse)
-    cameras = around(*body(open_world(folder / "coarse.vxt")), n_views, size, 0)
+    cameras = around(*body(open_world(folder / "coarse.vxt")), n_views, size, seed)
     scene = splats.gather(source.batches(1 << 17), place(checked(coarse, source)))
     seen = [(splats.draw(scene, c), c) for c in cameras]
     pixels_m = [(p.depth_m / c.ray_lengths() / c.focal[1])[np.isfinite(p.depth_m)] for p, c in seen]
@@ -41,23 +41,22 @@ def figures(found: Comparison, began: float) -> dict:
     return told | {"compare_s": round(time.perf_counter() - began, 2)}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    shipped = Path(__file__).resolve().parents[2] / "assets" / "biker.compressed.ply"
-    parser.add_argument("scene", nargs="?", default=str(shipped))
-    parser.add_argument("--views", type=int, default=16)
-    parser.add_argument("--width", type=int, default=320)
-    parser.add_argument("--voxel-size", type=float)
-    parser.add_argument("--threshold", type=float, default=0.5)
-    parser.add_argument("--report", type=Path)
-    asked = parser.parse_args()
-    source, size = open_source(Path(asked.scene)), (asked.width, asked.width * 9 // 16)
-    out: dict = {"scene": Path(asked.scene).name, "views": asked.views, "size": list(size)}
+def measure(
+    scene: Path,
+    n_views: int = 16,
+    width: int = 320,
+    seed: int = 0,
+    voxel_m: float | None = None,
+    threshold: float = 0.5,
+    reports: Path | None = None,
+) -> dict:
+    """The figures of the bake and of its baseline, seen by the same cameras."""
+    source, size = open_source(scene), (width, width * 9 // 16)
+    out: dict = {"scene": scene.name, "views": n_views, "size": list(size), "seed": seed}
     with tempfile.TemporaryDirectory() as folder:
-        cameras, half_m = cameras_of(source, asked.views, size, Path(folder))
-        voxel_m = asked.voxel_size or half_m
-        options = BakeOptions(voxel_size_m=voxel_m, threshold=asked.threshold)
-        out["voxel_size_m"] = voxel_m
+        cameras, half_m = cameras_of(source, n_views, size, Path(folder), seed)
+        options = BakeOptions(voxel_size_m=voxel_m or half_m, threshold=threshold)
+        out["voxel_size_m"] = options.voxel_size_m
         known = checked(options, source)
         kinds = {
             "bake": (source, options),
@@ -67,13 +66,27 @@ def main() -> None:
             done = bake(of, Path(folder) / f"{name}.vxt", how)
             began = time.perf_counter()
             world = open_world(Path(folder) / f"{name}.vxt")
-            found = compare(world, source, asked.views, size, cameras=cameras)
+            found = compare(world, source, n_views, size, cameras=cameras)
             out[name] = {"voxels": done.voxels, **figures(found, began)}
-            if asked.report:
-                report.write(asked.report / name, found, f"{name}.vxt")
+            if reports:
+                report.write(reports / name, found, f"{name}.vxt")
     out["gain_db"] = round(out["bake"]["psnr_db"] - out["centres"]["psnr_db"], 3)
     out["gain_covered_db"] = round(out["bake"]["psnr_covered_db"] - out["centres"]["psnr_covered_db"], 3)
-    print(json.dumps(out))
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    shipped = Path(__file__).resolve().parents[2] / "assets" / "biker.compressed.ply"
+    parser.add_argument("scene", nargs="?", type=Path, default=shipped)
+    parser.add_argument("--views", type=int, default=16)
+    parser.add_argument("--seed", type=int, default=0, help="other cameras")
+    parser.add_argument("--width", type=int, default=320)
+    parser.add_argument("--voxel-size", type=float)
+    parser.add_argument("--threshold", type=float, default=0.5)
+    parser.add_argument("--report", type=Path)
+    a = parser.parse_args()
+    print(json.dumps(measure(a.scene, a.views, a.width, a.seed, a.voxel_size, a.threshold, a.report)))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@
     bits_world       of the whole world, every level and file
     decode           chunks/s of `decode_chunks` on one thread: crc, zstd or lz4, streams, checks
 
-and the median of `bits` over the four scenes that the design names. Decoding takes turns between scenes, and
-each is given its best of RUNS, in seconds of the thread's own time.
+how many chunks a level has, and how many different ones are stored (n_stored); the median of `bits` over the
+four scenes that the design names, and which scenes are larger than their .npz or Zarr. Decoding takes turns
+between scenes, and each is given its best of RUNS, in seconds of the thread's own time.
 """
 
 import io
@@ -77,7 +78,9 @@ def sizes(regions, world_bytes):
         "bits_world": world_bytes,
     }
     bits = {name: round(8 * n_bytes / n_voxels, 2) for name, n_bytes in found.items()}
-    return {"n_voxels": n_voxels, "n_chunks": len(packed), "n_regions": len(regions), **bits}
+    n_stored = sum(len(set(content.packed)) for _, content in regions)
+    counts = {"n_voxels": n_voxels, "n_chunks": len(packed), "n_stored": n_stored, "n_regions": len(regions)}
+    return {**counts, "bytes": ours, "bytes_npz": found["bits_npz"], **bits}
 
 
 def stored(packed, codec):
@@ -109,7 +112,16 @@ def main():
     for (name, codec), seconds in best.items():
         figures[name][f"decode_{codec}_chunks_per_s"] = round(1 / seconds)
     named = [figures[name]["bits"] for name in NAMED if name in figures]
-    print(json.dumps({"scenes": figures, "median_bits_of_named": median(named) if named else None}))
+    larger = [name for name, f in figures.items() if f["bits"] >= min(f["bits_npz"], f["bits_zarr"])]
+    print(
+        json.dumps(
+            {
+                "scenes": figures,
+                "median_bits_of_named": median(named) if named else None,
+                "larger_than_npz_or_zarr": larger,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def frame(chunk, **options):
 GOOD = packed_chunk(100)
 HOLE = GOOD[:-1] + b"\x00"
 STREAM = streams.encode(GOOD)
-LYING_STREAM = b"\xff" * 520 + STREAM[-400:]
+LYING_STREAM = b"\0" + b"\xff" * 520 + STREAM[-400:]
 N_HELD = len(STREAM) - 256  # as two bytes of the header say it
 HOSTILE = {
     "1 GiB claimed by zstd": ("zstd", b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", 1 << 30) + bytes(99)),
@@ -107,15 +107,15 @@ HOSTILE = {
     "zstd without a size": ("zstd", frame(STREAM, write_content_size=False)),
     "zstd with a checksum": ("zstd", frame(STREAM, write_checksum=True)),
     "zstd claims less": ("zstd", frame(STREAM)[:5] + struct.pack("<H", N_HELD - 1) + frame(STREAM)[7:]),
-    "zstd claims more": ("zstd", frame(STREAM)[:5] + struct.pack("<H", 16904 - 256) + frame(STREAM)[7:]),
-    "zstd claims too much": ("zstd", frame(STREAM)[:5] + struct.pack("<H", 16905 - 256) + frame(STREAM)[7:]),
+    "zstd claims more": ("zstd", frame(STREAM)[:5] + struct.pack("<H", 16905 - 256) + frame(STREAM)[7:]),
+    "zstd claims too much": ("zstd", frame(STREAM)[:5] + struct.pack("<H", 16906 - 256) + frame(STREAM)[7:]),
     "zstd claims one byte": ("zstd", frame(STREAM)[:4] + b"\x20\x01" + frame(STREAM)[7:]),
     "zstd cut": ("zstd", frame(STREAM)[:-9]),
     "zstd of noise": ("zstd", frame(STREAM)[:7] + b"\xee" * 200),
     "a byte more": ("zstd", frame(STREAM + b"\x01")),
     "zstd of a packed chunk": ("zstd", frame(GOOD)),
     "only a mask": ("zstd", frame(STREAM[:-400])),
-    "nothing but zeros": ("zstd", frame(bytes(19))),
+    "nothing but zeros": ("zstd", frame(bytes(20))),
     "a mask that lies": ("zstd", frame(LYING_STREAM)),
     "coverage 0": ("zstd", frame(streams.encode(HOLE))),
     "1 GiB claimed by lz4": ("lz4", struct.pack("<I", 1 << 30) + bytes(99)),

@@ -11,10 +11,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lies import LYING_INDICES, index_of, sealed, with_index
+from voxtide.atlas.chunk import pack
 from voxtide.streamer import manifest as mf
+from voxtide.streamer import region_file as rf
 from voxtide.streamer.codec import MAX_STORED_BYTES
 from voxtide.streamer.errors import WorldError
-from voxtide.streamer.region_file import MIN_REGION_BYTES
 from voxtide.streamer.verify import verify
 from voxtide.streamer.world import open_world
 from worlds import make_world, surface
@@ -82,8 +83,8 @@ ROOT, WORLD = "zarr.json", ("attributes", "voxtide")
 ARRAY, SHARD = "color/0/zarr.json", ("codecs", 0, "configuration")
 PICKLE = {"name": "numcodecs.pickle", "configuration": {}}
 JSON_EDITS = {
-    "future format": (ROOT, at(*WORLD, "format", value=4), "format 4"),
-    "a past format": (ROOT, at(*WORLD, "format", value=2), "format 2; .* format 3: bake it again"),
+    "future format": (ROOT, at(*WORLD, "format", value=5), "format 5"),
+    "a past format": (ROOT, at(*WORLD, "format", value=3), "format 3; .* format 4: bake it again"),
     "format true": (ROOT, at(*WORLD, "format", value=True), "format"),
     "zarr 2": (ROOT, at("zarr_format", value=2), "zarr_format"),
     "no voxtide": (ROOT, at("attributes", value={}), "not the root"),
@@ -177,8 +178,8 @@ def test_metadata_deep_inside_the_sources(path):
     assert_refused(path, "nested")
 
 
-@pytest.mark.parametrize("edit", [lambda b: b.replace(b'"format": 3', b'"format": 9, "format": 3'),
-                                  lambda b: b.replace(b": 3,", b":  3,"), lambda b: b + b"\n",
+@pytest.mark.parametrize("edit", [lambda b: b.replace(b'"format": 4', b'"format": 9, "format": 4'),
+                                  lambda b: b.replace(b": 4,", b":  4,"), lambda b: b + b"\n",
                                   lambda b: b.replace(b"0.01", b"1e-2")])  # fmt: skip
 def test_metadata_with_a_second_spelling(path, edit):
     data = (path / ROOT).read_bytes()
@@ -194,7 +195,7 @@ def region_of(path):
 
 @pytest.mark.parametrize("case", LYING_INDICES)
 def test_index_that_lies(path, case):
-    # test_region_file's edits fit a region with chunks at (0, 0, 0) and (15, 15, 15): make one
+    # the edits fit a region of a few different chunks: make one
     voxels = np.array([[0, 0, 0], [49, 0, 0], [255, 255, 255]])
     shutil.rmtree(path)
     make_world(path, voxels, np.full((3, 4), 200, np.uint8))
@@ -224,9 +225,18 @@ def test_chunk_that_lies(path, case):
     assert_refused(path, "zstd frame|length outside|claims 1 bytes")
 
 
+def test_4096_chunks_that_are_one(path):
+    everything = pack(np.random.default_rng(0).integers(1, 256, (16, 16, 16, 4), np.uint8))
+    target = region_of(path)
+    target.write_bytes(rf.encode(np.arange(4096), [everything] * 4096, "zstd"))
+    assert target.stat().st_size < 26_000
+    seal(path, target, n_chunks=4096, n_voxels=1 << 24)
+    assert verify(path).ok  # and the fixture says in how much memory
+
+
 def test_regions_too_small_and_too_large(path):
     target = region_of(path)
-    target.write_bytes(bytes(MIN_REGION_BYTES - 1))
+    target.write_bytes(bytes(rf.MIN_REGION_BYTES - 1))
     before = (path / "manifest").read_bytes()
     seal(path)
     assert_refused(path, "manifest")

@@ -48,22 +48,61 @@ def test_index_says_where_chunks_lie_in_morton_order():
     chunks, data = region((1, 2, 4))  # x, y and z neighbour of chunk 0
     stored = encode_chunks(chunks, "zstd")
     assert data == b"".join(stored) + index_of([len(one) for one in stored], [1, 2, 4])
-    assert len(data) == sum(map(len, stored)) + rf.index_bytes(3) and rf.index_bytes(3) == 3 * 2 + 512 + 4
+    assert len(data) == sum(map(len, stored)) + rf.index_bytes(3)
+    assert rf.index_bytes(3) == 3 * 2 + 3 * 2 + 2 + 4
 
 
 def test_full_region_of_noise_is_the_largest_that_there_is():
     codes = np.arange(4096)
     assert (morton_of_chunk(chunk_of_morton(codes)) == codes).all()
-    data = rf.encode(codes, [chunk_of(1, 4096)] * 4096, "lz4")
-    assert parse(data).morton.size == 4096 and len(data) <= rf.MAX_REGION_BYTES
+    stored = encode_chunks([chunk_of(1, 4096)], "lz4")[0]
+    data = rf.assemble(codes, [stored[:-2] + code.to_bytes(2, "little") for code in range(4096)])
+    index = parse(data)
+    assert index.morton.size == 4096 and rf.stored_bytes(index) == 4096 * len(stored)
+    assert len(data) - rf.stored_bytes(index) == rf.INDEX_BYTES == 4096 * 2 + 512 + 2 + 4
+    assert len(data) <= rf.MAX_REGION_BYTES
 
 
-@settings(max_examples=300, deadline=None)
-@given(bit=st.integers(0, 8 * rf.index_bytes(4) - 1))
-def test_any_flipped_bit_of_the_index_is_found(bit):
-    data = bytearray(region()[1])
-    data[-1 - (bit >> 3)] ^= 1 << (bit & 7)
+@pytest.mark.parametrize(("n", "n_bytes"), [(1, 10), (255, 1026), (256, 1030), (257, 1032)])
+def test_codes_are_a_list_where_that_is_shorter_than_bits(n, n_bytes):
+    codes = np.random.default_rng(n).permutation(4096)[:n]
+    codes.sort()
+    data = rf.assemble(codes, [b"fifteen bytes %d" % i for i in range(n)])
+    index = parse(data)
+    assert (index.morton == codes).all() and len(data) - rf.stored_bytes(index) == n_bytes
+
+
+def test_the_other_form_is_refused():
+    data = region()[1]
+    chunks = data[: rf.stored_bytes(parse(data))]
+    lengths = parse(data).n_bytes.astype("<u2").tobytes()
+    places = np.packbits(np.isin(np.arange(4096), [0, 5, 77, 4095]), bitorder="little").tobytes()
     with pytest.raises(ValueError, match="crc32c"):
+        parse(chunks + sealed(lengths + places + b"\4\0"))
+
+
+def test_equal_chunks_are_stored_once():
+    a, b, c = (chunk_of(seed, 40) for seed in (1, 2, 3))
+    codes = [0, 2, 9, 70, 71, 4095]
+    data = rf.encode(np.array(codes), [a, b, a, c, b, a], "zstd")
+    stored = encode_chunks([a, b, c], "zstd")
+    n_a, n_b, n_c = map(len, stored)
+    entries = [n_a, n_b, rf.SAME | 0, n_c, rf.SAME | 1, rf.SAME | 0]
+    assert data == b"".join(stored) + index_of(entries, codes)
+    index = parse(data)
+    assert index.offsets.tolist() == [0, n_a, 0, n_a + n_b, n_a, 0]
+    assert index.n_bytes.tolist() == [n_a, n_b, n_a, n_c, n_b, n_a]
+    decoded, bad = decode_chunks(data, index.offsets, index.n_bytes, "zstd")
+    assert not bad and unfold(decoded) == ([a, b, a, c, b, a], {})
+
+
+@settings(max_examples=400, deadline=None)
+@given(n=st.sampled_from([5, 256]), at=st.integers(0, 8 * rf.index_bytes(256) - 1))
+def test_any_flipped_bit_of_the_index_is_found(n, at):
+    data = bytearray(rf.assemble(np.arange(n), [b"fifteen bytes %d" % (i % 4) for i in range(n)]))
+    bit = at % (8 * rf.index_bytes(n))
+    data[-1 - (bit >> 3)] ^= 1 << (bit & 7)
+    with pytest.raises(ValueError, match=r"crc32c|a region has 1 to"):
         parse(bytes(data))
 
 

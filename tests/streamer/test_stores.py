@@ -85,6 +85,16 @@ def test_spans_near_each_other_come_in_one_range():
         data = b"".join(content[a : a + size] for a, size in ranges)
         for at, offset, size in zip(places, offsets, n_bytes, strict=True):
             assert data[at : at + size] == content[offset : offset + size]
+        pick = rng.integers(0, n, 3 * n)  # in any order, and some of them again
+        pick[:n] = np.arange(n)[::-1]
+        again, found = spans.merge(offsets[pick], n_bytes[pick])
+        assert again == ranges and (found == places[pick]).all()
+
+
+def test_what_lies_in_one_place_is_one():
+    offsets = np.array([0, 40, 0, 95, 40, 0])
+    chunk, which = spans.distinct(offsets)
+    assert chunk.size == 3 and (offsets[chunk][which] == offsets).all()
 
 
 @pytest.fixture(scope="module", params=["zstd", "lz4"])

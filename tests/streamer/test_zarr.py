@@ -92,7 +92,9 @@ def test_zarr_writes_what_we_read(tmp_path, name):
     assert (unpack(decode_chunk(stored, name)) == dense).all()
 
 
-@pytest.mark.parametrize("stream", [b"", bytes(19), b"\xff" * 8, b"\xff" * 600, bytes(20_000)])
+@pytest.mark.parametrize(
+    "stream", [b"", bytes(20), b"\2" + bytes(2054), b"\xff" * 8, b"\xff" * 600, bytes(20_000)]
+)
 def test_streams_that_lie_are_refused(tmp_path, stream):
     array = zarr.create_array(
         tmp_path / "a",

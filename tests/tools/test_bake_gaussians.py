@@ -6,7 +6,7 @@ import bakery
 import numpy as np
 import pytest
 from voxtide.tools.errors import UserError
-from voxtide.tools.voxelise import gaussians, sums
+from voxtide.tools.voxelise import gaussians, sums, survey
 from voxtide.tools.voxelise.placement import ROTATION_OF_UP, Placement
 
 UNIT = Placement(voxel_size_m=1.0)
@@ -29,8 +29,11 @@ def matrix(quaternion):
     return np.stack([x + 2 * np.cross(v, np.cross(v, x) + w * x) for x in np.eye(3)], axis=1)
 
 
-def twin(batch, low, high):
-    """Optical depth [z, y, x] of every voxel of a box, voxels of 1, world axes as the source's."""
+def twin(batch, low, high, smoothed=0.0, root=False):
+    """Optical depth [z, y, x] of every voxel of a box, voxels of 1, world axes as the source's.
+
+    smoothed: a low-pass along the thinnest axis; root: of each Gaussian's own depth.
+    """
     axes = [np.arange(a, b) + 0.5 for a, b in zip(low, high, strict=True)]
     centre = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     depth = np.zeros(centre.shape[:3])
@@ -40,11 +43,13 @@ def twin(batch, low, high):
         along = np.abs((centre - mean) @ matrix(q))
         distance = along**2 / (sigma.astype(np.float64) ** 2 + 1.1**2)
         thin = np.argmin(sigma)
-        distance[..., thin] = (np.maximum(along[..., thin] - 0.5, 0) / max(sigma[thin], 1 / 1024)) ** 2
+        across = np.hypot(max(sigma[thin], 1 / 1024), smoothed)
+        distance[..., thin] = (np.maximum(along[..., thin] - 0.5, 0) / across) ** 2
         exponent = distance.sum(-1)
         exponent[tuple(np.floor(mean).astype(int) - low)] = 0
         alpha = opacity * np.exp(-np.minimum(exponent, 99) / 2)
-        depth += np.where(alpha < 1 / 32, 0, -np.log1p(-np.minimum(alpha, 0.999)))
+        one = np.where(alpha < 1 / 32, 0, -np.log1p(-np.minimum(alpha, 0.999)))
+        depth += np.sqrt(one) if root else one
     return depth.transpose(2, 1, 0)
 
 
@@ -71,6 +76,37 @@ def test_depths_agree_with_the_twin(rng):
     assert ((got > 0) != (expected > 0)).mean() < 1e-4
     solid = 1 - np.exp(-expected) >= 0.5
     assert (solid != (got >= -np.log(0.5))).mean() < 1e-4 and solid.sum() > 300
+
+
+def test_colours_are_taken_from_farther_than_opacity(rng):
+    """What a colour weighs: the root of the depth, with a low-pass along the thinnest axis, too."""
+    batch = random_scene(rng, 60)
+    low, high = np.full(3, -40), np.full(3, 40)
+    total = summed(batch)
+    x, y, z = (total.voxels - low).T
+    got = np.zeros(tuple(high - low))
+    got[z, y, x] = total.n / np.sqrt(gaussians.TAU_ONE)
+    expected = twin(batch, low, high, smoothed=0.7, root=True)
+    assert np.abs(got - expected).max() < 0.1  # half a step of 1/32 per Gaussian that contributes
+    assert ((got > 0) != (expected > 0)).mean() < 1e-4
+    assert ((total.n > 0) & (total.weight == 0)).sum() > 300
+    assert not ((total.n == 0) & (total.weight > 0)).any()
+
+
+def test_a_thin_sheet_is_tinted_by_the_next_one_and_stays_thin():
+    """Two opaque sheets along z, red in layer 0 and blue in layer 2: nothing fills layer 1 between them."""
+    steps = np.arange(-8, 9)
+    plane = np.stack(np.meshgrid(steps + 0.5, steps + 0.5, [0.5, 2.5]), -1).reshape(-1, 3)
+    red_or_blue = np.where(plane[:, 2:] < 1, (255, 0, 0), (0, 0, 255))
+    total = summed(bakery.gaussians(plane, (1, 1, 0.01), 0.9, rgb=red_or_blue))
+    middle = (np.abs(total.voxels[:, :2]) <= 2).all(1)
+    solid, _ = gaussians.resolve(total, 0.5)
+    assert set(total.voxels[solid & middle, 2].tolist()) == {0, 2}
+    red, green, blue = gaussians.mean_srgb(total)[middle & (total.voxels[:, 2] == 0)].T
+    assert (green == 0).all()
+    assert (blue > 5).all()
+    assert (blue < 60).all()
+    assert (red > 195).all()
 
 
 def test_an_isotropic_gaussian_is_the_ball_of_the_formula():
@@ -236,6 +272,16 @@ def test_any_split_gives_the_same_sums(rng, monkeypatch):
             m.setattr(gaussians, name, value)
             split = summed(batch)
         assert np.array_equal(split.weight, plain.weight) and np.array_equal(split.voxels, plain.voxels)
+
+
+def test_the_largest_gaussian_still_has_a_word_for_each_cell():
+    largest = bakery.gaussians([0.5, 0.5, 0.5], survey.MAX_SIGMA_VOXELS, 1.0)
+    shape, _ = gaussians.shapes(largest, UNIT, np.ones(1, bool))
+    size = (shape.last - shape.first + 1).max(1).astype(np.int64)
+    bits = gaussians.Words(shape.first.min(1), size, 0).shift
+    assert 60 < sums.n_cells(size).bit_length() + bits <= 63
+    assert gaussians.WEIGHT_OF_Q.max() < 1 << gaussians.WEIGHT_BITS
+    assert gaussians.TAU_OF_Q.max() < 1 << gaussians.TAU_BITS
 
 
 def test_a_batch_across_the_whole_world_is_split(rng):

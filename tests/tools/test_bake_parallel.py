@@ -3,11 +3,14 @@
 import itertools
 import json
 import os
+from importlib.resources import as_file
+from importlib.resources import files as files_of
 
 import numpy as np
 import pytest
 from bakery import file_bytes
 from splat_files import write_points, write_splat
+from voxtide import assets
 from voxtide.streamer import files
 from voxtide.streamer.verify import verify
 from voxtide.streamer.world import open_world
@@ -224,6 +227,18 @@ def test_a_procedural_world_on_two_processes(tmp_path):
     bake_regions(world, tmp_path / "one")
     bake_regions(world, tmp_path / "two", means=Resources(n_jobs=2))
     assert file_bytes(tmp_path / "one") == file_bytes(tmp_path / "two")
+
+
+def test_chunks_that_repeat_on_two_processes(tmp_path, small_spans):
+    with as_file(files_of(assets) / "depot.vox") as path:
+        scene = [(open_source(path), BakeOptions())]
+        bake_together(scene, tmp_path / "one")
+        bake_together(scene, tmp_path / "two", means=Resources(n_jobs=2))
+    assert file_bytes(tmp_path / "one") == file_bytes(tmp_path / "two")
+    world = open_world(tmp_path / "two")
+    places = [world.index_of(file).offsets for record in world.regions for file in record.files]
+    assert any(np.unique(offsets).size < offsets.size for offsets in places)
+    assert verify(tmp_path / "two").ok
 
 
 def test_the_command(scene, tmp_path, capsys):

@@ -162,7 +162,7 @@ def test_an_existing_world_is_not_touched(tmp_path):
 
 EMPTY = [
     (bakery.points([0, 0, 0]), {"bounds_m": ((1, 1, 1), (2, 2, 2))}, "1 lie outside --bounds"),
-    (bakery.gaussians([0, 0, 0], 0.1, 0.05), {}, "1 are fainter than --min-opacity 0.1"),
+    (bakery.gaussians([0, 0, 0], 0.1, 0.05), {"min_opacity": 0.1}, "1 are fainter than --min-opacity 0.1"),
     (bakery.gaussians([0, 0, 0], 0.1, 0.9), {"max_scale_m": 0.05}, "1 are larger than --max-scale"),
     (bakery.gaussians([0, 0, 0], 0.1, 0.3), {}, "--threshold 0.5: lower it"),
     (bakery.gaussians([9, 9, 9], 0.1, 0.9), {"bounds_m": ((1, 1, 1), (2, 2, 2))}, "1 lie outside --bounds"),
@@ -234,7 +234,8 @@ def test_far_too_small_voxels_are_refused_with_a_size_that_works(tmp_path, rng):
 def test_huge_splats_are_floaters_and_a_few_splats_are_not(tmp_path, rng):
     crowd = some_gaussians(rng)
     crowd.opacities[:] = 0.9
-    crowd.scales[7] = 0.5  # the scene is about 3.3 m: 5 % are 0.16 m
+    crowd.scales[7] = 0.6  # the scene is about 3.3 m: 15 % are 0.5 m
+    crowd.scales[8] = 0.4  # large, and there for everyone to see
     _, report = baked(tmp_path, crowd)
     assert report.dropped == {"huge": 1}
     few = bakery.gaussians([[0, 0, 0], [0.1, 0, 0]], [[0.5] * 3, [0.2] * 3])

@@ -10,7 +10,9 @@ the ellipsoid's axes, s the voxel's size:
 
 so a disc thinner than a voxel covers the voxels that it crosses, and a speck covers its own. The low-pass
 mixes neighbours' colours as a pixel of the splats does; without it one voxel shows few Gaussians. Along the
-thinnest axis as well, pictures came nearer still, but sheets of thin discs became three voxels thick.
+thinnest axis as well, pictures came nearer still, but sheets of thin discs became three voxels thick. So
+there only the colour has one: it takes from farther than the opacity, with sigma_j^2 + (0.7 s)^2 in the
+place of sigma_j^2, as a ray mixes what lies before and behind a surface.
 
 Why s/2 (the voxel as its inscribed ball), and not the cube's true half width along e_j, s/2 * |e_j|_1,
 measured before the low-pass with the same rule on every axis: planes in 10 directions of overlapping thin
@@ -28,9 +30,10 @@ below the thickness of a naive digital plane, s/2 * |e|_inf (Reveilles 1991: the
 cost a quarter fewer voxels than the full width. (One plane per direction and offset: the count at 45 degrees
 depends on whether the lattice offers it one layer or two.)
 
-What it weighs in the voxel's colour is sqrt(tau), and colours are mixed in sRGB: a pixel of the splats mixes
-what lies along its ray in sRGB, as they were trained, and a voxel can only mix what lies inside it. The root
-lets the many faint tails speak that a ray would have passed. docs/fidelity.md has the measurements.
+What it weighs in the voxel's colour is sqrt(tau) of that wider a, and colours are mixed in sRGB: a pixel of
+the splats mixes what lies along its ray in sRGB, as they were trained, and a voxel can only mix what lies
+around it. The root lets the many faint tails speak that a ray would have passed. docs/fidelity.md has the
+measurements.
 
 Accumulated as optical depth tau = -ln(1 - min(a, 0.999)) in 1/1024, from a table: sums are exact in
 any order; per cell, floats meet only additions, products and comparisons, which every machine rounds alike.
@@ -55,19 +58,22 @@ I64 = NDArray[np.int64]
 
 TAU_ONE = 1024  # optical depth is counted in 1/1024
 TAU_BITS = 13  # of the largest optical depth of one Gaussian, -ln(1 - MAX_ALPHA) = 6.9
+WEIGHT_BITS = 7  # of its root, what a colour weighs
 MIN_ALPHA = 1 / 32
 MAX_ALPHA = 0.999
 Q_LIMIT = 2 * math.log(1 / MIN_ALPHA)  # a = exp(-(q + q_opaque) / 2) reaches MIN_ALPHA here
 Q_STEPS = 1024  # table entries per unit of q
 LOW_PASS = 1.1  # voxels, along the two wider axes
+LOW_PASS_THIN = 0.7  # along the thinnest: of colours alone
 MIN_SIGMA = 1 / 1024  # voxels; thinner is the same to a voxel, and 1 / sigma stays finite
 ROWS = 1 << 15  # rows of voxels worked on together: about 1 MiB of float32 temporaries
 CELLS = 1 << 17  # cells worked on together, unless one row is longer
 PENDING = 1 << 21  # words held before they are summed: 16 MiB
 
-_ALPHA = np.minimum(np.exp(-(np.arange(int(Q_LIMIT * Q_STEPS) + 2) + 0.5) / (2 * Q_STEPS)), MAX_ALPHA)
-TAU_OF_Q = np.rint(-np.log1p(-_ALPHA) * TAU_ONE).astype(np.uint16)
-WEIGHT_OF_TAU = np.rint(np.sqrt(np.arange(1 << TAU_BITS))).astype(np.int64)  # in a colour
+_ALPHA = np.minimum(np.exp(-(np.arange(int(Q_LIMIT * Q_STEPS) + 1) + 0.5) / (2 * Q_STEPS)), MAX_ALPHA)
+_TAU = np.rint(-np.log1p(-_ALPHA) * TAU_ONE)
+WEIGHT_OF_Q = np.rint(np.sqrt(_TAU)).astype(np.int64)  # in a colour
+TAU_OF_Q = np.append(_TAU, 0).astype(np.int64)  # at the end: what only gives colour
 _TABLE_END = TAU_ONE * 7  # 1 - exp(-7) rounds to 255 / 255
 _COVERAGE = np.rint(-255 * np.expm1(-np.arange(_TABLE_END + 1) / TAU_ONE)).clip(1, 255).astype(np.uint8)
 
@@ -82,10 +88,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """K Gaussians as the cells around their own voxel see them. Lengths in voxels.
+    """K Gaussians as the cells around their own voxel see them. Lengths in voxels; axis 0 is the thinnest.
 
-    table [16, K] float32: a_j = e_j . d / sigma_j at the own voxel's centre (3), g_j = e_j / sigma_j by
-    (j, axis) (9), 1 / (2 sigma_j) (3), q_opaque (1)
+    table [15, K] float32, sigma with its low-pass: a_j = e_j . d / sigma_j at the own voxel's centre (3),
+    g_j = e_j / sigma_j by (j, axis) (9), 1 / (2 sigma_0) (1), by how much more axis 0 counts for the opacity
+    (1): (sigma_0 / its sigma without low-pass)^2 - 1, q_opaque (1)
     own [3, K] int64: the voxel of the mean
     first, last [3, K] int32: the box of cells to look at, relative to own, inclusive
     rgb [3, K] int64: its colour, sRGB bytes
@@ -103,9 +110,10 @@ class Shapes:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How one pair (voxel, Gaussian) becomes one int64 that sorts by voxel: key | Gaussian | optical depth.
+    """How one pair (voxel, Gaussian) becomes one int64 that sorts by voxel.
 
-    lowest, size [3] the box that keys are counted in; n_id_bits for the Gaussian's number.
+    key | Gaussian | optical depth | weight of its colour. lowest, size [3] the box that keys are counted in;
+    n_id_bits for the Gaussian's number.
     """
 
     lowest: I64
@@ -115,7 +123,7 @@ class Words:
     @property
     def shift(self) -> int:
         """Bits below the key."""
-        return self.n_id_bits + TAU_BITS
+        return self.n_id_bits + TAU_BITS + WEIGHT_BITS
 
 
 def kept(batch: Gaussians, placement: Placement, limits: Limits) -> tuple[NDArray[np.bool_], dict[str, int]]:
@@ -127,12 +135,13 @@ def kept(batch: Gaussians, placement: Placement, limits: Limits) -> tuple[NDArra
 
 
 def reach_voxels(scales: F32, opacities: F32, placement: Placement) -> NDArray[np.float64]:
-    """Half widths [N, 3] along the principal axes of what is covered, in voxels."""
+    """Half widths [N, 3] along the principal axes of what is covered or coloured, in voxels."""
     sigma = np.maximum(scales.astype(np.float64) * (placement.scale / placement.voxel_size_m), MIN_SIGMA)
     radius = np.sqrt(np.maximum(Q_LIMIT + 2 * np.log(np.maximum(opacities, MIN_ALPHA)), 0))
     flat = np.arange(3) == sigma.argmin(1)[:, None]
     wide = np.hypot(sigma, LOW_PASS) * radius[:, None]
-    reach: NDArray[np.float64] = np.where(flat, 0.5 + sigma * radius[:, None], wide)
+    thin = 0.5 + np.hypot(sigma, LOW_PASS_THIN) * radius[:, None]
+    reach: NDArray[np.float64] = np.where(flat, thin, wide)
     return reach
 
 
@@ -154,23 +163,23 @@ def shapes(batch: Gaussians, placement: Placement, keep: NDArray[np.bool_]) -> t
     lowest, highest = placement.crop()
     if placement.bounds_m is None and len(mean):
         check_addressable(mean.min(0), mean.max(0), placement.voxel_size_m)
-    e = turn(axes_of(batch.rotations[keep]), placement)
     scale = np.float32(placement.scale / placement.voxel_size_m)
-    sigma = np.maximum(batch.scales[keep] * scale, np.float32(MIN_SIGMA))
-    flat = np.arange(3) == sigma.argmin(1)[:, None]  # the axis along which it is thinnest, one of each
-    sigma = np.where(flat, sigma, np.sqrt(sigma * sigma + np.float32(LOW_PASS**2)))
-    slack = flat * np.float32(0.5)
+    narrow = np.maximum(batch.scales[keep] * scale, np.float32(MIN_SIGMA))
+    axes = (narrow.argmin(1)[:, None] + np.arange(3)) % 3  # the one along which it is thinnest first
+    narrow = np.take_along_axis(narrow, axes, axis=1)
+    e = np.take_along_axis(turn(axes_of(batch.rotations[keep]), placement), axes[:, :, None], axis=1)
+    low_pass = np.array([LOW_PASS_THIN, LOW_PASS, LOW_PASS], np.float32)
+    sigma = np.sqrt(narrow * narrow + low_pass * low_pass)
     q_opaque = (-2 * np.log(np.minimum(batch.opacities[keep].astype(np.float64), 1))).astype(np.float32)
     radius = np.sqrt(np.maximum(np.float32(Q_LIMIT) - q_opaque, 0))
 
-    # The cells to look at: the box around (inscribed cube along e_j) + (ellipsoid of that radius), exactly.
+    # The cells to look at: the box around (half a voxel along e_0) + (ellipsoid of that radius), exactly.
     wide = [sum((e[:, j, axis] * sigma[:, j]) ** 2 for j in range(3)) for axis in range(3)]
-    cube = (np.abs(e) * slack[:, :, None]).sum(1)
-    half = cube + radius[:, None] * np.sqrt(np.stack(wide, axis=-1))
+    half = np.abs(e[:, 0]) / 2 + radius[:, None] * np.sqrt(np.stack(wide, axis=-1))
     inside = ((mean + half >= lowest) & (mean - half < highest)).all(1)
     order = np.flatnonzero(inside)[_block_order(mean[inside])]
     mean, half, e = mean[order], half[order], e[order]
-    sigma, slack, q_opaque, rgb = sigma[order], slack[order], q_opaque[order], batch.rgb[keep][order]
+    sigma, narrow, q_opaque, rgb = sigma[order], narrow[order, 0], q_opaque[order], batch.rgb[keep][order]
 
     own = np.floor(mean).astype(np.int64)
     centre = (own + 0.5 - mean).astype(np.float32)
@@ -179,7 +188,9 @@ def shapes(batch: Gaussians, placement: Placement, keep: NDArray[np.bool_]) -> t
 
     g = e / sigma[:, :, None]
     at_own = g[:, :, 0] * centre[:, :1] + g[:, :, 1] * centre[:, 1:2] + g[:, :, 2] * centre[:, 2:]
-    table = np.concatenate([at_own, g.reshape(-1, 9), slack / sigma, q_opaque[:, None]], axis=1)
+    thin = sigma[:, 0]
+    more = np.square(thin / narrow) - 1
+    table = np.column_stack([at_own, g.reshape(-1, 9), 0.5 / thin, more, q_opaque])
     columns = (np.ascontiguousarray(a.T) for a in (table, own, first, last, rgb.astype(np.int64)))
     return Shapes(*columns), int((~inside).sum())
 
@@ -194,16 +205,16 @@ def _block_order(mean: NDArray[np.float64]) -> NDArray[np.intp]:
 def _row_intervals(row: F32, y: F32, z: F32) -> tuple[list[F32], F32, F32]:
     """Where rows of cells may be covered -> (a_j at x = 0, lowest x, highest x), each [R] float32.
 
-    row [16, R]: the Gaussian's table, per row. Each axis j is a slab,
-    |a_j + x g_jx| <= 1 / (2 sigma_j) + radius; a row meets the three slabs in one interval.
+    row [15, R]: the Gaussian's table, per row. Each axis j is a slab, |a_j + x g_jx| <= radius, and
+    1 / (2 sigma_0) more along the first; a row meets the three slabs in one interval.
     """
-    radius = np.sqrt(np.maximum(np.float32(Q_LIMIT) - row[15], 0))
+    radius = np.sqrt(np.maximum(np.float32(Q_LIMIT) - row[14], 0))
     at_row, low, high = [], None, None
     for j in range(3):
         gx, gy, gz = row[3 + 3 * j : 6 + 3 * j]
         a = row[j] + y * gy + z * gz
         step = 1 / np.where(np.abs(gx) < 1e-6, np.float32(1e-6), gx)
-        middle, half = -a * step, (row[12 + j] + radius) * np.abs(step)
+        middle, half = -a * step, (radius if j else row[12] + radius) * np.abs(step)
         low = middle - half if low is None else np.maximum(low, middle - half)
         high = middle + half if high is None else np.minimum(high, middle + half)
         at_row.append(a)
@@ -214,7 +225,7 @@ def _row_intervals(row: F32, y: F32, z: F32) -> tuple[list[F32], F32, F32]:
 def _covered_rows(shape: Shapes, words: Words, ids: I64, local: I32) -> tuple[F32, I64, I32, I32, I64]:
     """Rows (Gaussian ids [R], row number in its box local [R]) -> those R' that may be covered.
 
-    -> (columns [10, R'] float32: a_j at x = 0, g_jx, 1 / (2 sigma_j), q_opaque; word of the cell x = 0 [R'];
+    -> (columns [9, R'] float32: a_j at x = 0, g_jx, the table's last three; word of the cell x = 0 [R'];
     first x [R']; cells [R']; which of the rows' cells, laid end to end, hold their own mean)
     """
     box = np.concatenate([shape.first, shape.last[:2]]).take(ids, axis=1)
@@ -236,7 +247,7 @@ def _covered_rows(shape: Shapes, words: Words, ids: I64, local: I32) -> tuple[F3
     corner = shape.own - words.lowest[:, None]
     start = (corner[2] * words.size[1] + corner[1]) * words.size[0] + corner[0]
     key = start.take(ids) + (z.take(live) * words.size[1] + y.take(live)) * words.size[0]
-    return columns, key << words.shift | ids << TAU_BITS, x0, n, own_cell
+    return columns, key << words.shift | ids << (TAU_BITS + WEIGHT_BITS), x0, n, own_cell
 
 
 @np.errstate(under="ignore")
@@ -246,20 +257,26 @@ def _cells(columns: F32, word: I64, x0: I32, n: I32, own_cell: I64, shift: int) 
     x = np.arange(row.size) + (x0 - (np.cumsum(n) - n)).take(row)
     per_cell = columns.take(row, axis=1)
     x_float = x.astype(np.float32)
-    q = np.zeros(row.size, np.float32)
+    q, thin = np.zeros(row.size, np.float32), np.zeros(0, np.float32)
     for j in range(3):
         t = x_float * per_cell[3 + j]
         t += per_cell[j]
-        np.abs(t, out=t)
-        t -= per_cell[6 + j]
-        np.maximum(t, 0, out=t)
+        if j == 0:
+            np.abs(t, out=t)
+            t -= per_cell[6]
+            np.maximum(t, 0, out=t)
+            thin = t
         t *= t
         q += t
-    q[own_cell] = 0
-    q += per_cell[9]
+    q[own_cell] = thin[own_cell] = 0
+    q += per_cell[8]
     hit = np.flatnonzero(q < np.float32(Q_LIMIT))
-    tau = TAU_OF_Q.take((q.take(hit) * np.float32(Q_STEPS)).astype(np.int32))
-    words: I64 = (word.take(row.take(hit)) + (x.take(hit) << shift)) | tau
+    q, more = q.take(hit), (thin * per_cell[7]).take(hit)
+    weight = WEIGHT_OF_Q.take((q * np.float32(Q_STEPS)).astype(np.int32))
+    q += more
+    q *= np.float32(Q_STEPS)
+    tau = TAU_OF_Q.take(np.minimum(q, np.float32(len(TAU_OF_Q) - 1), out=q).astype(np.int32))
+    words: I64 = (word.take(row.take(hit)) + (x.take(hit) << shift)) | tau << WEIGHT_BITS | weight
     return words
 
 
@@ -290,9 +307,9 @@ def sum_words(parts: list[I64], shape: Shapes, words: Words) -> Sums:
     word.sort()
     key = word >> words.shift
     starts = np.flatnonzero(np.diff(key, prepend=-1))
-    weight = word & ((1 << TAU_BITS) - 1)
-    ids = (word >> TAU_BITS) & ((1 << words.n_id_bits) - 1)
-    of_colour = WEIGHT_OF_TAU.take(weight)
+    weight = (word >> WEIGHT_BITS) & ((1 << TAU_BITS) - 1)
+    of_colour = word & ((1 << WEIGHT_BITS) - 1)
+    ids = (word >> (TAU_BITS + WEIGHT_BITS)) & ((1 << words.n_id_bits) - 1)
     colour = [np.add.reduceat(channel.take(ids) * of_colour, starts) for channel in shape.rgb]
     return Sums(
         sums.voxels_of(key[starts], words.lowest, words.size),
@@ -310,7 +327,7 @@ def voxelise(shape: Shapes) -> Iterator[Sums]:
     size = np.maximum((shape.own + shape.last).max(1) - lowest + 1, 1)
     words = Words(lowest, size, (len(shape) - 1).bit_length())
     if sums.n_cells(size).bit_length() + words.shift > 63:
-        assert len(shape) > 1, "one Gaussian of more than 2^50 cells: refused by its size before"
+        assert len(shape) > 1, "one Gaussian of more than 2^43 cells: refused by its size before"
         for half in _halves(shape):
             yield from voxelise(half)
         return

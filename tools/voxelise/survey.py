@@ -17,8 +17,9 @@ from .gaussians import MIN_ALPHA, Limits, reach_voxels
 from .placement import Placement, to_voxels
 
 MAX_CELLS = 1 << 31  # that a bake may look at
-MAX_SIGMA_VOXELS = 12_000  # a longer one would cover a box of more than 2^48 cells
+MAX_SIGMA_VOXELS = 3_800  # a longer one could cover a box of more than 2^43 cells, see gaussians.Words
 ROWS_PER_CELL = 16  # a row of cells that turns out to be empty costs less than a covered cell
+HUGE = 0.15  # of the scene: a sky, a fog; an opaque one shows as a blot a third of the scene wide
 SIGMA_BINS = 1 << 19  # of positive float32 by their leading bits: 11 of the mantissa, 0.05 %
 HALF_WORLD = 1 << 23
 
@@ -45,9 +46,9 @@ def limits_of(
 ) -> Limits:
     """Look at every Gaussian and say which are floaters; UserError if the voxels are far too small.
 
-    max_sigma_m None: a Gaussian is huge when its largest sigma is above 5 % of the scene (the longest axis of
-    what lies between the 1st and the 99th percentile of the means of those that are not faint, to a voxel),
-    and also above 10 times the median of the largest sigmas: a scene of a few Gaussians keeps them all.
+    max_sigma_m None: a Gaussian is huge when its largest sigma is above 15 % of the scene (the longest axis
+    of what lies between the 1st and the 99th percentile of the means of those not faint, to a voxel), and
+    also above 10 times the median of the largest sigmas: a scene of a few Gaussians keeps them all.
     """
     faint = max(min_opacity, MIN_ALPHA)
     look = Look()
@@ -92,11 +93,11 @@ def _bin(sigma_m: NDArray[np.float32] | np.float32) -> NDArray[np.int64]:
 
 
 def usual_sigma_m(look: Look, placement: Placement) -> float:
-    """The larger of 5 % of the scene and 10 median sigmas, in metres. Order statistics: order-independent."""
+    """The larger of 15 % of the scene and 10 median sigmas, in metres. Order statistics: any order."""
     low, high = look.n // 100, look.n - 1 - look.n // 100
     widths = [_ranked(counts, high) - _ranked(counts, low) for counts in look.places]
     middle = np.uint32((_ranked(look.sigmas, look.n // 2) << 12) + (1 << 11)).view(np.float32)
-    return max(0.05 * max(widths) * placement.voxel_size_m, 10 * float(middle))
+    return max(HUGE * max(widths) * placement.voxel_size_m, 10 * float(middle))
 
 
 def _ranked(counts: NDArray[np.integer], rank: int) -> int:
