@@ -42,7 +42,8 @@ class Due:
         held: the mouse or the keyboard holds something of it. A window that the mouse only is over waits for
         the next frame where this one builds figures.
         """
-        if not (self.all or is_held or (self.is_old if window.grows_old else self.changed)):
+        changed = (window.grows_old and self.is_old) or (window.follows and self.changed > 0)
+        if not (self.all or is_held or changed):
             if not (is_under_mouse or window.title in self._under_mouse):
                 return False
             if self.is_old:

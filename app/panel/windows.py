@@ -15,7 +15,9 @@ class PanelWindow:
     title: str
     draw: Callable[[Session], None]
     place: Literal["upper", "lower"]  # half of the column at the right
-    grows_old: bool = True  # else it stays as it is until something touches it or the session changes
+    # Anything that touches a window builds it anew. And else:
+    grows_old: bool = True  # it shows figures
+    follows: bool = True  # it shows what the session is set to, at once
 
 
 WINDOWS: tuple[PanelWindow, ...] = (
@@ -23,6 +25,6 @@ WINDOWS: tuple[PanelWindow, ...] = (
     PanelWindow("World", world.draw, "upper"),
     PanelWindow("Settings", preferences.draw, "upper", grows_old=False),
     PanelWindow("Path", path.draw, "upper"),
-    PanelWindow("Streaming", streaming.draw, "lower"),
-    PanelWindow("Voxel", voxel.draw, "lower"),
+    PanelWindow("Streaming", streaming.draw, "lower", follows=False),
+    PanelWindow("Voxel", voxel.draw, "lower", follows=False),
 )

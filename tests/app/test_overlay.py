@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from bare_panel import bare_session
 from imgui_bundle import imgui
+from voxtide.app import path_desk
 from voxtide.app.panel import due
 from voxtide.app.panel.panel import Panel
 from voxtide.app.render.overlay import TILE, around, blended, inside, rectangles
@@ -149,6 +150,18 @@ def test_a_window_under_a_resting_mouse_takes_turns_with_figures(gl):
             grow_old(panel)
             assert one_frame(panel, session, COLUMN)[0] == ["Streaming"]
             assert one_frame(panel, session, COLUMN)[0] == ["View"]
+
+
+def test_the_window_path_follows_a_shortcut_at_once(gl):
+    with opened(gl) as (panel, session):
+        imgui.set_window_focus("Path")
+        panel._due.all = 2
+        for _ in range(4):
+            one_frame(panel, session)
+        path_desk.desk_of(session).at_s = 1.0
+        assert one_frame(panel, session) == (["Path"], False), "which has no key to show it with"
+        session.frozen = True
+        assert one_frame(panel, session)[0] == ["Path"], "a switch among figures waits for them"
 
 
 def test_a_window_that_moves_is_built_anew(gl):
