@@ -11,7 +11,7 @@ the ellipsoid's axes, s the voxel's size:
 so a disc thinner than a voxel covers the voxels that it crosses, and a speck covers its own. The low-pass
 mixes neighbours' colours as a pixel of the splats does; without it one voxel shows few Gaussians. Along the
 thinnest axis as well, pictures came nearer still, but sheets of thin discs became three voxels thick. So
-there only the colour has one: it takes from farther than the opacity, with sigma_j^2 + (0.7 s)^2 in the
+there only the colour has one: it takes from farther than the opacity, with sigma_j^2 + (s / 2)^2 in the
 place of sigma_j^2, as a ray mixes what lies before and behind a surface.
 
 Why s/2 (the voxel as its inscribed ball), and not the cube's true half width along e_j, s/2 * |e_j|_1,
@@ -41,7 +41,8 @@ any order; per cell, floats meet only additions, products and comparisons, which
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,11 +65,11 @@ MAX_ALPHA = 0.999
 Q_LIMIT = 2 * math.log(1 / MIN_ALPHA)  # a = exp(-(q + q_opaque) / 2) reaches MIN_ALPHA here
 Q_STEPS = 1024  # table entries per unit of q
 LOW_PASS = 1.1  # voxels, along the two wider axes
-LOW_PASS_THIN = 0.7  # along the thinnest: of colours alone
+LOW_PASS_THIN = 0.5  # along the thinnest: of colours alone
 MIN_SIGMA = 1 / 1024  # voxels; thinner is the same to a voxel, and 1 / sigma stays finite
 ROWS = 1 << 15  # rows of voxels worked on together: about 1 MiB of float32 temporaries
 CELLS = 1 << 17  # cells worked on together, unless one row is longer
-PENDING = 1 << 21  # words held before they are summed: 16 MiB
+PENDING = 1 << 19  # words summed together: 4 MiB
 
 _ALPHA = np.minimum(np.exp(-(np.arange(int(Q_LIMIT * Q_STEPS) + 1) + 0.5) / (2 * Q_STEPS)), MAX_ALPHA)
 _TAU = np.rint(-np.log1p(-_ALPHA) * TAU_ONE)
@@ -331,14 +332,28 @@ def voxelise(shape: Shapes) -> Iterator[Sums]:
         for half in _halves(shape):
             yield from voxelise(half)
         return
+    with ThreadPoolExecutor(1) as adder:  # adds up while the next pairs are found
+        behind: Future[Sums] | None = None
+        for parts in _groups(pairs(shape, words)):
+            if behind is not None:
+                yield behind.result()
+            behind = adder.submit(sum_words, parts, shape, words)
+        if behind is not None:
+            yield behind.result()
+
+
+def _groups(parts: Iterable[I64]) -> Iterator[list[I64]]:
+    """Parts, about PENDING words together."""
     waiting: list[I64] = []
-    for part in pairs(shape, words):
+    n = 0
+    for part in parts:
         waiting.append(part)
-        if sum(p.size for p in waiting) > PENDING:
-            yield sum_words(waiting, shape, words)
-            waiting = []
+        n += part.size
+        if n > PENDING:
+            yield waiting
+            waiting, n = [], 0
     if waiting:
-        yield sum_words(waiting, shape, words)
+        yield waiting
 
 
 def _halves(shape: Shapes) -> tuple[Shapes, Shapes]:
