@@ -33,7 +33,7 @@ class BakeOptions:
     n_levels: int | None = None  # None: as many as the extent needs
     codec: CodecName = "zstd"
     threshold: float = 0.5  # accumulated opacity from which a voxel is solid
-    min_opacity: float = 1 / 32  # fainter Gaussians are left out, and so is each one's tail below 1/32
+    min_opacity: float = 0.1  # fainter Gaussians are floaters
     max_scale_m: float | None = None  # Gaussians with a larger sigma are floaters; None: see survey.limits_of
     max_depth_m: float | None = None  # frames: what is farther from its camera is left out
     carve: bool = True  # frames: take out what other frames saw through

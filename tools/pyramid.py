@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atlas import address, chunk, plane
-from ..atlas.layout import CHUNK_BITS, MAX_LEVEL, MIN_PINNED_LEVEL
+from ..atlas.layout import CHUNK, CHUNK_BITS, MAX_LEVEL, MIN_PINNED_LEVEL, REGION
 
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
@@ -34,6 +34,22 @@ def min_levels(bounds: tuple[Corner, Corner]) -> int:
     return MAX_LEVEL + 1
 
 
+def _places_along(axis: int) -> I64:
+    """What each coordinate along an axis adds to a voxel's place in its region. [256] int64"""
+    voxels = np.zeros((REGION, 3), np.int64)
+    voxels[:, axis] = np.arange(REGION)
+    return address.morton_of_chunk(address.chunk_of(voxels)) << 12 | address.mask_index(voxels & (CHUNK - 1))
+
+
+_PLACES = [_places_along(axis) for axis in range(3)]  # no bit of a place depends on more than one axis
+
+
+def place_in_region(voxels: I64) -> I64:
+    """Morton code of a voxel's chunk << 12 | its mask index. [N, 3] -> [N] int64"""
+    x, y, z = (_PLACES[axis].take(voxels[:, axis] & (REGION - 1)) for axis in range(3))
+    return x | y | z
+
+
 def storage_order(voxels: I64) -> tuple[I64, I64, I64]:
     """How a level is stored: by region (z, y, x), then chunk in Morton order, then mask index.
 
@@ -41,7 +57,7 @@ def storage_order(voxels: I64) -> tuple[I64, I64, I64]:
     index, first of each region [R])
     """
     region = address.region_of(voxels)
-    local = address.morton_of_chunk(address.chunk_of(voxels)) << 12 | address.mask_index(voxels & 15)
+    local = place_in_region(voxels)
     low = region.min(0)
     bits = [int(n).bit_length() for n in region.max(0) - low]
     if sum(bits) + REGION_BITS <= 63:

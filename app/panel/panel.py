@@ -93,9 +93,7 @@ class Panel:
             self._drags_scene = buttons[-1] and not (self.overlay.covers(now.cursor) or _is_popup_open())
         typed = io.want_text_input and any(e.kind in ("key", "char") for e in events)
         if typed or buttons or any(e.kind == "focus" for e in events):
-            due.all = SETTLING + len(
-                buttons
-            )  # imgui takes one change of a button a frame, both may have come
+            due.all = SETTLING + len(buttons)  # imgui takes one of its changes a frame
         pointed = any(e.kind in ("cursor", "scroll") for e in events) and (
             io.want_capture_mouse or self.overlay.covers(now.cursor)
         )

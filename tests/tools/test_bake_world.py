@@ -162,7 +162,7 @@ def test_an_existing_world_is_not_touched(tmp_path):
 
 EMPTY = [
     (bakery.points([0, 0, 0]), {"bounds_m": ((1, 1, 1), (2, 2, 2))}, "1 lie outside --bounds"),
-    (bakery.gaussians([0, 0, 0], 0.1, 0.05), {"min_opacity": 0.1}, "1 are fainter than --min-opacity 0.1"),
+    (bakery.gaussians([0, 0, 0], 0.1, 0.05), {}, "1 are fainter than --min-opacity 0.1"),
     (bakery.gaussians([0, 0, 0], 0.1, 0.9), {"max_scale_m": 0.05}, "1 are larger than --max-scale"),
     (bakery.gaussians([0, 0, 0], 0.1, 0.3), {}, "--threshold 0.5: lower it"),
     (bakery.gaussians([9, 9, 9], 0.1, 0.9), {"bounds_m": ((1, 1, 1), (2, 2, 2))}, "1 lie outside --bounds"),

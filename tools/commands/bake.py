@@ -32,7 +32,7 @@ PREFIX, GENERATED = "procedural:", "lyra:"
 DEFAULT_SIZE_KM, DEFAULT_SEED = 0.2, 1
 ONLY_SCENES = {  # what only the voxeliser reads, and its defaults
     "up": None, "scale": None, "at": None, "origin": None, "rotate": None, "bounds": None,
-    "threshold": 0.5, "min_opacity": 1 / 32, "max_scale": None, "task": None, "report": None,
+    "threshold": 0.5, "min_opacity": 0.1, "max_scale": None, "task": None, "report": None,
     "pose_convention": None, "intrinsics": None, "depth_scale": None, "max_depth": None, "no_carve": False,
 }  # fmt: skip
 PLACES = ("up", "scale", "rotate", "origin", "at")  # once for all scenes, or once for each
@@ -67,11 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="opacity of a solid voxel (0.5)",
     )
     splats.add_argument(
-        "--min-opacity",
-        type=arguments.number,
-        default=1 / 32,
-        metavar="A",
-        help="drop fainter Gaussians (1/32)",
+        "--min-opacity", type=arguments.number, default=0.1, metavar="A", help="drop fainter Gaussians (0.1)"
     )
     splats.add_argument(
         "--max-scale",

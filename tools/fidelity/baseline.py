@@ -7,13 +7,9 @@ from ..bake_options import BakeOptions, checked, place
 from ..sources.source import Gaussians, Points, Source
 from ..voxelise import gaussians, survey
 
-# A bake uses fainter ones, by their weight. Here each would paint a whole voxel: the biker's centres have
-# 26.9 dB without them, and 25.2 with them.
-FAINT = 0.1
-
 
 def centres(source: Source, options: BakeOptions) -> Source:
-    """A source of Gaussians as a cloud of their centres, without floaters: those too large, and the faint."""
+    """A source of Gaussians as a cloud of their centres, without the floaters that a bake leaves out."""
     assert source.kind == "gaussians", source.kind
     o = checked(options, source)
     placement = place(o)
@@ -21,8 +17,7 @@ def centres(source: Source, options: BakeOptions) -> Source:
     def splats(n: int) -> Iterator[Gaussians]:
         yield from (b for b in source.batches(n) if isinstance(b, Gaussians))
 
-    faint = max(o.min_opacity, FAINT)
-    limits = survey.limits_of(lambda: splats(1 << 17), placement, faint, o.max_scale_m)
+    limits = survey.limits_of(lambda: splats(1 << 17), placement, o.min_opacity, o.max_scale_m)
 
     def batches(n: int) -> Iterator[Points]:
         for batch in splats(n):

@@ -89,7 +89,7 @@ def losses(told: dict[str, Any]) -> list[str]:
         out.append(
             "Blending in depth: a pixel of the source mixes Gaussians in front with those behind, a voxel "
             f"those inside it. {_percent(known.get('opacity_below_half'))} are less than half opaque. "
-            f"Those below opacity {told['min_opacity']:.2g} were left out; the source shows them."
+            f"Those below opacity {told['min_opacity']:.2g} were left out as floaters; the source shows them."
         )
     elif told["kind"] == "frames":
         out.append(

@@ -44,6 +44,7 @@ import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ LOW_PASS_THIN = 0.5  # along the thinnest: of colours alone
 MIN_SIGMA = 1 / 1024  # voxels; thinner is the same to a voxel, and 1 / sigma stays finite
 ROWS = 1 << 15  # rows of voxels worked on together: about 1 MiB of float32 temporaries
 CELLS = 1 << 17  # cells worked on together, unless one row is longer
-PENDING = 1 << 19  # words summed together: 4 MiB
+PENDING = 1 << 21  # words summed together: 16 MiB
 
 _ALPHA = np.minimum(np.exp(-(np.arange(int(Q_LIMIT * Q_STEPS) + 1) + 0.5) / (2 * Q_STEPS)), MAX_ALPHA)
 _TAU = np.rint(-np.log1p(-_ALPHA) * TAU_ONE)
@@ -252,11 +253,11 @@ def _covered_rows(shape: Shapes, words: Words, ids: I64, local: I32) -> tuple[F3
 
 
 @np.errstate(under="ignore")
-def _cells(columns: F32, word: I64, x0: I32, n: I32, own_cell: I64, shift: int) -> I64:
+def _cells(columns: F32, word: I64, x0: I32, n: I32, own_cell: I64, shift: int, desk: F32) -> I64:
     """The covered cells of rows, laid end to end -> words [P], of at most sum(n)."""
     row = np.repeat(np.arange(n.size), n)
     x = np.arange(row.size) + (x0 - (np.cumsum(n) - n)).take(row)
-    per_cell = columns.take(row, axis=1)
+    per_cell = _taken(columns, row, desk)
     x_float = x.astype(np.float32)
     q, thin = np.zeros(row.size, np.float32), np.zeros(0, np.float32)
     for j in range(3):
@@ -285,18 +286,28 @@ def pairs(shape: Shapes, words: Words) -> Iterator[I64]:
     """Every (voxel, Gaussian) that touch, as words, a bounded number at a time: huge Gaussians are split."""
     extent = np.maximum(shape.last - shape.first + 1, 0).astype(np.int64)
     n_rows = np.where(extent[0] > 0, extent[1] * extent[2], 0)
+    desk = np.empty(CELLS * 9, np.float32)
     for ids, local in runs.slices(n_rows, ROWS):
-        yield from _bounded(*_covered_rows(shape, words, ids, local.astype(np.int32)), words.shift)
+        yield from _bounded(*_covered_rows(shape, words, ids, local.astype(np.int32)), words.shift, desk)
 
 
-def _bounded(columns: F32, word: I64, x0: I32, n: I32, own_cell: I64, shift: int) -> Iterator[I64]:
+def _taken(columns: F32, at: NDArray[np.integer], desk: F32) -> F32:
+    """columns.take(at, axis=1), on the desk if it fits there: fresh pages cost more than the work."""
+    n = columns.shape[0] * at.size
+    if n > desk.size:
+        return columns.take(at, axis=1)
+    out: F32 = desk[:n].reshape(columns.shape[0], at.size)
+    return np.take(columns, at, axis=1, out=out, mode="clip")
+
+
+def _bounded(columns: F32, word: I64, x0: I32, n: I32, own_cell: I64, shift: int, desk: F32) -> Iterator[I64]:
     """Rows -> their cells as words, about CELLS at a time."""
     end = np.cumsum(n, dtype=np.int64)
     at, done = 0, 0
     while at < n.size:
         stop = max(at + 1, int(np.searchsorted(end, done + CELLS, side="right")))
         mine = own_cell[(own_cell >= done) & (own_cell < end[stop - 1])] - done
-        yield _cells(columns[:, at:stop], word[at:stop], x0[at:stop], n[at:stop], mine, shift)
+        yield _cells(columns[:, at:stop], word[at:stop], x0[at:stop], n[at:stop], mine, shift, desk)
         at, done = stop, int(end[stop - 1])
 
 
@@ -332,14 +343,19 @@ def voxelise(shape: Shapes) -> Iterator[Sums]:
         for half in _halves(shape):
             yield from voxelise(half)
         return
-    with ThreadPoolExecutor(1) as adder:  # adds up while the next pairs are found
-        behind: Future[Sums] | None = None
-        for parts in _groups(pairs(shape, words)):
-            if behind is not None:
-                yield behind.result()
-            behind = adder.submit(sum_words, parts, shape, words)
+    behind: Future[Sums] | None = None
+    for parts in _groups(pairs(shape, words)):
         if behind is not None:
             yield behind.result()
+        behind = _adder().submit(sum_words, parts, shape, words)  # while the next pairs are found
+    if behind is not None:
+        yield behind.result()
+
+
+@cache
+def _adder() -> ThreadPoolExecutor:
+    """One more thread for all that this process voxelises: each new thread would get a heap of its own."""
+    return ThreadPoolExecutor(1, "voxtide-adder")
 
 
 def _groups(parts: Iterable[I64]) -> Iterator[list[I64]]:
