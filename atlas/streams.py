@@ -122,13 +122,15 @@ def decode(chunks: Sequence[Stream]) -> tuple[list[bytes], list[int]]:
     return packed, liars
 
 
-def steps(sizes: I64) -> Iterator[tuple[int, int]]:
+def steps(
+    sizes: I64, most_streams: int = _STEP_STREAMS, most_bytes: int = _STEP_BYTES
+) -> Iterator[tuple[int, int]]:
     """Consecutive (first, stop) of streams of these sizes that are best decoded together."""
     ends = np.cumsum(sizes)
     first = 0
     while first < sizes.size:
-        most = int(np.searchsorted(ends, ends[first] - sizes[first] + _STEP_BYTES, "right"))
-        stop = min(max(most, first + 1), first + _STEP_STREAMS)
+        most = int(np.searchsorted(ends, ends[first] - sizes[first] + most_bytes, "right"))
+        stop = min(max(most, first + 1), first + most_streams)
         yield first, min(stop, sizes.size)
         first = stop
 

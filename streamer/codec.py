@@ -47,6 +47,10 @@ _ZSTD_MAGIC = np.array([0x28, 0xB5, 0x2F, 0xFD], np.uint8)
 _ZSTD_SIZE_IN_1, _ZSTD_SIZE_IN_2 = 0x20, 0x60
 
 
+# Streams and bytes decompressed in one call: so few that malloc keeps their buffers (page faults took longer
+# than all else), and so many that two threads seldom wait for the interpreter.
+_TOGETHER = 512, 1 << 19
+
 LIES = "its mask, length and coverage disagree"
 
 
@@ -123,8 +127,7 @@ def _decode_bodies(
     """`decode_chunks` of what has a right crc and a legal size. n_bytes [C] is without the crc's."""
     chunks: list[Stream] = []
     bad = {}
-    # Few at a time, in buffers so small that malloc keeps them: page faults took longer than all else here.
-    for first, stop in streams.steps(sizes) if n_threads == 1 else [(0, offsets.size)]:
+    for first, stop in streams.steps(sizes, *_TOGETHER) if n_threads == 1 else [(0, offsets.size)]:
         some = slice(first, stop)
         part = data, offsets[some], n_bytes[some], sizes[some]
         found, failed = _unzstd(*part, n_threads) if codec == "zstd" else _one_by_one(_unlz4_one, *part)

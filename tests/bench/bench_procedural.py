@@ -60,4 +60,4 @@ def measure(size_km):
 
 
 if __name__ == "__main__":
-    print(json.dumps({f"{size} km": measure(size) for size in (1, 10)}, indent=1))
+    print(json.dumps({f"{size} km": measure(size) for size in (1, 10)}))
