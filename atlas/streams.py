@@ -67,38 +67,36 @@ def _encode_planes(packed: bytes) -> bytes:
     return bytes(blocks + planes.tobytes())
 
 
-def lying(data: bytes, sizes: I64) -> Bool:
-    """Which of the streams that follow each other in data have blocks, mask and length that disagree. -> [C]
+def lying(chunks: Sequence[Stream]) -> Bool:
+    """Which streams have blocks, mask and length that disagree. -> [C]
 
-    sizes [C] int64, each MIN_STREAM_BYTES..MAX_STREAM_BYTES, that add up to len(data). One that does not lie
-    may go to the GPU: undoing it reads no byte but its own. Colours are not looked at, but those of palettes.
+    Each has MIN_STREAM_BYTES..MAX_STREAM_BYTES. One that does not lie may go to the GPU: undoing it reads no
+    byte but its own. Colours are not looked at, but those of palettes.
     """
-    assert sizes.size == 0 or (sizes.min() >= MIN_STREAM_BYTES and sizes.max() <= MAX_STREAM_BYTES)
-    assert sizes.sum() == len(data), (int(sizes.sum()), len(data))
-    few, planes, palettes = _by_form(data, sizes)
+    few, planes, palettes = _by_form(chunks)
+    if not palettes:
+        return _read_head(planes).wrong
     wrong = few.copy()
-    wrong[~few] = _read_head(planes, sizes[~few]).wrong
-    if palettes:
-        wrong[few] = palette.lying(palettes)
+    wrong[~few] = _read_head(planes).wrong
+    wrong[few] = palette.lying(palettes)
     return wrong
 
 
 def blocks(chunks: Sequence[Stream]) -> U8:
     """Which 4³ blocks of streams that do not lie hold a voxel. -> [C, 8] uint8, a bit each, lowest first"""
     out = np.frombuffer(b"".join([one[1 : 1 + BLOCKS_BYTES] for one in chunks]), np.uint8).reshape(-1, 8)
-    few = [i for i, one in enumerate(chunks) if one[0]]
-    if few:
+    few, _, palettes = _by_form(chunks)
+    if palettes:
         out = out.copy()
-        out[few] = palette.blocks([chunks[i] for i in few])
+        out[few] = palette.blocks(palettes)
     return out
 
 
 def masks(chunks: Sequence[Stream]) -> U64:
     """The masks of streams that do not lie -> [C, 64] uint64, a word for each 4³ block."""
-    sizes = np.array([len(one) for one in chunks], np.int64)
-    few, planes, palettes = _by_form(b"".join(chunks), sizes)
-    out = np.empty((sizes.size, N_BLOCKS), np.uint64)
-    out[~few] = _masks(_read_head(planes, sizes[~few]))
+    few, planes, palettes = _by_form(chunks)
+    out = np.empty((few.size, N_BLOCKS), np.uint64)
+    out[~few] = _masks(_read_head(planes))
     if palettes:
         out[few] = palette.masks(palettes)
     return out
@@ -111,12 +109,10 @@ def decode(chunks: Sequence[Stream]) -> tuple[list[bytes], list[int]]:
     gives a voxel A = 0, or as `palette.lying` says. Costs memory for what masks can hold: at most 4,096
     voxels a stream.
     """
-    sizes = np.array([len(one) for one in chunks], np.int64)
-    assert sizes.size == 0 or (sizes.min() >= MIN_STREAM_BYTES and sizes.max() <= MAX_STREAM_BYTES)
     packed: list[bytes] = []
     liars: list[int] = []
-    for first, stop in steps(sizes):
-        some, wrong = _decode_some(b"".join(chunks[first:stop]), sizes[first:stop])
+    for first, stop in steps(_sizes(chunks)):
+        some, wrong = _decode_some(chunks[first:stop])
         packed += some
         liars += [first + i for i in wrong]
     return packed, liars
@@ -139,26 +135,33 @@ def steps(
 class _Head:
     """What C streams without a palette say of themselves before their colours."""
 
-    blocks: Bool  # [C, 64] which hold a voxel; none of a stream that lies
+    blocks: U8  # [C, 8] which hold a voxel, a bit each; none of a stream that lies
     words: U64  # [W] the masks of those, stream after stream
-    at: I64  # [C] where residuals begin
+    at: I64  # [C] where in its stream residuals begin
     n_voxels: I64  # [C]
     n_colours: I64  # [C] n_voxels, or 1 where all voxels are equal, or 0 of a stream that lies
     opaque: Bool  # [C] there are no residuals of A
     wrong: Bool  # [C] it lies
 
 
-def _read_head(data: bytes, sizes: I64) -> _Head:
-    ends = np.cumsum(sizes)
-    starts = ends - sizes + len(PLANES)
-    blocks = np.frombuffer(data, np.uint8)[starts[:, None] + np.arange(BLOCKS_BYTES)]
+def _sizes(chunks: Sequence[Stream]) -> I64:
+    sizes = np.array([len(one) for one in chunks], np.int64)
+    assert sizes.size == 0 or (sizes.min() >= MIN_STREAM_BYTES and sizes.max() <= MAX_STREAM_BYTES)
+    return sizes
+
+
+def _read_head(chunks: Sequence[Stream]) -> _Head:
+    sizes = _sizes(chunks)
+    start = len(PLANES) + BLOCKS_BYTES
+    blocks = np.frombuffer(b"".join([one[len(PLANES) : start] for one in chunks]), np.uint8)
+    blocks = blocks.reshape(-1, BLOCKS_BYTES)
     n_blocks = np.bitwise_count(blocks.view("<u8")[:, 0]).astype(np.int64)
-    wrong = len(PLANES) + BLOCKS_BYTES + WORD_BYTES * n_blocks >= sizes
+    wrong = start + WORD_BYTES * n_blocks >= sizes
     if wrong.any():  # read as nothing, so that the rest may be believed
+        blocks = blocks.copy()
         n_blocks[wrong], blocks[wrong] = 0, 0
-    at = starts + BLOCKS_BYTES
-    after = at + WORD_BYTES * n_blocks
-    parts = [data[a:b] for a, b in zip(at.tolist(), after.tolist(), strict=True)]
+    at = start + WORD_BYTES * n_blocks
+    parts = [one[start:end] for one, end in zip(chunks, at.tolist(), strict=True)]
     words = np.frombuffer(b"".join(parts), "<u8")
     if not words.all():  # a block that is said to hold something, and does not
         wrong[np.repeat(np.arange(sizes.size), n_blocks)[words == 0]] = True
@@ -166,27 +169,27 @@ def _read_head(data: bytes, sizes: I64) -> _Head:
     stops = np.cumsum(n_blocks)
     n_voxels = n_before[stops] - n_before[stops - n_blocks]
 
-    n_bytes = ends - after
+    n_bytes = sizes - at
     uniform = (n_bytes == 3) | (n_bytes == 4)
     opaque = (n_bytes == 3) | (n_bytes == 3 * n_voxels)
     wrong |= ~(uniform | opaque | (n_bytes == 4 * n_voxels))
     n_colours = np.where(uniform, 1, n_voxels)
     if wrong.any():
         n_colours[wrong], opaque[wrong] = 0, True
-    held = np.unpackbits(blocks, axis=1, bitorder="little").view(np.bool_)
-    return _Head(held, words, after, n_voxels, n_colours, opaque, wrong)
+    return _Head(blocks, words, at, n_voxels, n_colours, opaque, wrong)
 
 
 def _masks(head: _Head) -> U64:
-    masks = np.zeros(head.blocks.shape, np.uint64)
-    masks[head.blocks] = head.words
+    held = np.unpackbits(head.blocks, axis=1, bitorder="little").view(np.bool_)
+    masks = np.zeros(held.shape, np.uint64)
+    masks[held] = head.words
     return masks
 
 
-def _decode_some(data: bytes, sizes: I64) -> tuple[list[bytes], list[int]]:
+def _decode_some(chunks: Sequence[Stream]) -> tuple[list[bytes], list[int]]:
     """`decode`, without its care for how much is done together."""
-    few, planes, palettes = _by_form(data, sizes)
-    packed, wrong = _decode_planes(planes, sizes[~few])
+    few, planes, palettes = _by_form(chunks)
+    packed, wrong = _decode_planes(planes)
     if palettes:
         of_planes, of_palettes, lies = iter(packed), *palette.decode(palettes)
         rest = iter(of_palettes)
@@ -196,21 +199,20 @@ def _decode_some(data: bytes, sizes: I64) -> tuple[list[bytes], list[int]]:
     return packed, np.flatnonzero(wrong).tolist()
 
 
-def _by_form(data: bytes, sizes: I64) -> tuple[Bool, bytes, list[Stream]]:
-    """C streams -> (which have a palette [C], those that have none end to end, those that have one)"""
-    ends = np.cumsum(sizes)
-    few = np.frombuffer(data, np.uint8)[ends - sizes] != PLANES[0]
+def _by_form(chunks: Sequence[Stream]) -> tuple[Bool, Sequence[Stream], list[Stream]]:
+    """C streams -> (which have a palette [C], those that have none, those that have one)"""
+    few = np.array([one[0] for one in chunks], np.uint8) != PLANES[0]
     if not few.any():
-        return few, data, []
-    parts = [data[a:b] for a, b in zip((ends - sizes).tolist(), ends.tolist(), strict=True)]
-    planes = b"".join([one for one, has in zip(parts, few.tolist(), strict=True) if not has])
-    return few, planes, [one for one, has in zip(parts, few.tolist(), strict=True) if has]
+        return few, chunks, []
+    return few, [one for one in chunks if one[0] == PLANES[0]], [one for one in chunks if one[0] != PLANES[0]]
 
 
-def _decode_planes(data: bytes, sizes: I64) -> tuple[list[bytes], Bool]:
+def _decode_planes(chunks: Sequence[Stream]) -> tuple[list[bytes], Bool]:
     """Streams that have no palette -> (packed chunks, b"" for those that lie; which lie [C])"""
-    head = _read_head(data, sizes)
-    rgba, see_through = _read_colours(data, head.at, head.n_colours, head.opaque)
+    head = _read_head(chunks)
+    sizes = _sizes(chunks)
+    starts = np.cumsum(sizes) - sizes
+    rgba, see_through = _read_colours(b"".join(chunks), starts + head.at, head.n_colours, head.opaque)
     ends = np.cumsum(head.n_colours)
     wrong = head.wrong.copy()
     wrong[np.searchsorted(ends, see_through, "right")] = True

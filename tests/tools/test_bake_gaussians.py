@@ -1,6 +1,8 @@
 """Gaussians to voxels, against a twin in plain float64 that looks at every voxel of a box."""
 
 import itertools
+import os
+import signal
 
 import bakery
 import numpy as np
@@ -297,3 +299,14 @@ def test_coordinates_beyond_the_world_are_refused():
     batch = bakery.gaussians([[0, 0, 0], [9e6, 0, 0], [1e30, 0, 0]], 1)
     shape, n_cropped = gaussians.shapes(batch, cropped, np.ones(3, bool))
     assert n_cropped == 2 and len(shape) == 1
+
+
+def test_a_fork_voxelises_too(rng):
+    """Threads do not live on in a fork: one that waited for them would wait for ever."""
+    batch = random_scene(rng, 20)
+    expected = summed(batch)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        os._exit(0 if np.array_equal(summed(batch).weight, expected.weight) else 1)
+    assert os.waitpid(child, 0)[1] == 0

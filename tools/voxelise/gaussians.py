@@ -41,6 +41,7 @@ any order; per cell, floats meet only additions, products and comparisons, which
 """
 
 import math
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -356,6 +357,10 @@ def voxelise(shape: Shapes) -> Iterator[Sums]:
 def _adder() -> ThreadPoolExecutor:
     """One more thread for all that this process voxelises: each new thread would get a heap of its own."""
     return ThreadPoolExecutor(1, "voxtide-adder")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_adder.cache_clear)  # a fork has the executor, but not its thread
 
 
 def _groups(parts: Iterable[I64]) -> Iterator[list[I64]]:
