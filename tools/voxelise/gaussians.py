@@ -41,17 +41,14 @@ any order; per cell, floats meet only additions, products and comparisons, which
 """
 
 import math
-import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..sources.source import Gaussians
-from . import runs, sums
+from . import ahead, runs, sums
 from .placement import Placement, check_addressable, to_voxels, turn
 from .sums import Sums
 
@@ -344,23 +341,7 @@ def voxelise(shape: Shapes) -> Iterator[Sums]:
         for half in _halves(shape):
             yield from voxelise(half)
         return
-    behind: Future[Sums] | None = None
-    for parts in _groups(pairs(shape, words)):
-        if behind is not None:
-            yield behind.result()
-        behind = _adder().submit(sum_words, parts, shape, words)  # while the next pairs are found
-    if behind is not None:
-        yield behind.result()
-
-
-@cache
-def _adder() -> ThreadPoolExecutor:
-    """One more thread for all that this process voxelises: each new thread would get a heap of its own."""
-    return ThreadPoolExecutor(1, "voxtide-adder")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_adder.cache_clear)  # a fork has the executor, but not its thread
+    yield from ahead.mapped(lambda parts: sum_words(parts, shape, words), _groups(pairs(shape, words)))
 
 
 def _groups(parts: Iterable[I64]) -> Iterator[list[I64]]:
