@@ -40,16 +40,22 @@ def encode(packed: bytes) -> bytes | None:
     colours, which = np.unique(rgba, return_inverse=True)
     if colours.size > MAX_COLOURS:
         return None
-    planes = colours.view(np.uint8).reshape(-1, 4).T.copy()
+    planes = residuals(colours.view(np.uint8).reshape(-1, 4))
+    held = np.unpackbits(np.frombuffer(packed, np.uint8, MASK_BYTES), bitorder="little").view(np.bool_)
+    voxels = np.zeros(CHUNK_VOXELS, np.uint8)
+    voxels[_NUMBER[held]] = which + 1
+    return bytes([colours.size]) + planes.tobytes() + (voxels[::2] | voxels[1::2] << 4).tobytes()
+
+
+def residuals(rgba: U8) -> U8:
+    """[n, 4] colours -> [3 or 4, n]: R, G - R, B - G, A unless all are 255; each less the one before."""
+    planes = rgba.T.copy()
     planes[2] -= planes[1]
     planes[1] -= planes[0]
     if (planes[3] == 255).all():
         planes = planes[:3]
     planes[:, 1:] -= planes[:, :-1].copy()
-    held = np.unpackbits(np.frombuffer(packed, np.uint8, MASK_BYTES), bitorder="little").view(np.bool_)
-    voxels = np.zeros(CHUNK_VOXELS, np.uint8)
-    voxels[_NUMBER[held]] = which + 1
-    return bytes([colours.size]) + planes.tobytes() + (voxels[::2] | voxels[1::2] << 4).tobytes()
+    return planes
 
 
 def lying(chunks: Sequence[bytes]) -> Bool:

@@ -56,14 +56,9 @@ def _encode_planes(packed: bytes) -> bytes:
     words = data[:MASK_BYTES].copy().view("<u8")
     blocks = np.packbits(words != 0, bitorder="little").tobytes() + words[words != 0].tobytes()
     rgba = data[MASK_BYTES:].reshape(-1, 4)
-    planes = rgba.T.copy()
-    planes[2] -= planes[1]
-    planes[1] -= planes[0]
-    if (planes[3] == 255).all():
-        planes = planes[:3]
+    planes = palette.residuals(rgba)
     if (rgba == rgba[0]).all():
         planes = planes[:, :1]
-    planes[:, 1:] -= planes[:, :-1].copy()
     return bytes(blocks + planes.tobytes())
 
 

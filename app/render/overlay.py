@@ -73,9 +73,8 @@ class Overlay:
 
     def _cover(self, lists: list[Drawn], room: Box) -> None:
         """Note what lies in the room: over the scene."""
-        over = [
-            each for each in lists if "/DockSpace_" not in each.owner
-        ]  # which spans it and leaves it free
+        # The dock space spans the room and leaves it free.
+        over = [each for each in lists if "/DockSpace_" not in each.owner]
         self._room = room
         self._windows = [box for each in over if each.is_window for box in inside(room, each.boxes)]
         boxes = blended([box for each in over for box in inside(room, each.boxes)])
